@@ -168,7 +168,10 @@ mod tests {
         assert_eq!(text.len(), 32);
         assert_eq!(text.parse(), Ok(code));
         assert_eq!("0".repeat(31).parse::<OrderCode>(), Err(NotAnOrderCode));
-        assert_eq!(code.uuid().to_string().parse::<OrderCode>(), Err(NotAnOrderCode));
+        assert_eq!(
+            code.uuid().to_string().parse::<OrderCode>(),
+            Err(NotAnOrderCode)
+        );
     }
 
     #[test]

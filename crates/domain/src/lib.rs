@@ -1,10 +1,27 @@
-//! What Refill knows about orders, money and suppliers, without any I/O.
+//! What Refill knows about orders, money, products and suppliers, without any I/O.
+//!
+//! Depends on no other room. Everything here is a value or a pure function: no tokio, no SQL, no HTTP.
+//!
+//! Read `life.rs` first: the life of an order and its attempts, the one decision that everything else carries out.
+//! Then `verdict.rs` (what suppliers say), `card.rs` (what they promise), `product.rs` (what merchants may ask for).
 
+pub mod card;
+pub mod catalogue;
+pub mod catalogue_file;
 mod ids;
+pub mod life;
 mod money;
+pub mod product;
+pub mod reference;
+pub mod schedule;
+mod state;
+mod verdict;
 
+pub use catalogue::Catalogue;
 pub use ids::{
     AttemptNo, BusinessId, Epoch, Lane, MerchantId, NotAnOrderCode, OrderCode, OrderKey,
     ProductCode, SupplierId, UnixMs,
 };
 pub use money::{Money, MoneyError};
+pub use state::{AttemptState, OrderState};
+pub use verdict::{Evidence, Source, Verdict};

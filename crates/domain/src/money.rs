@@ -76,9 +76,7 @@ impl Money {
 
     /// The sum of many, or `None` beyond the range.
     pub fn checked_sum(amounts: impl IntoIterator<Item = Self>) -> Option<Self> {
-        amounts
-            .into_iter()
-            .try_fold(Self::ZERO, Self::checked_add)
+        amounts.into_iter().try_fold(Self::ZERO, Self::checked_add)
     }
 
     /// The amount as an exact decimal.
@@ -178,13 +176,24 @@ mod tests {
 
     #[test]
     fn what_is_not_an_amount_is_refused() {
-        for text in ["", "NaN", "Infinity", "1,000", "0x10", " 1", "1_0", "--1", "1e", "."] {
+        for text in [
+            "", "NaN", "Infinity", "1,000", "0x10", " 1", "1_0", "--1", "1e", ".",
+        ] {
             assert_eq!(text.parse::<Money>(), Err(MoneyError::NotANumber), "{text}");
         }
-        assert_eq!("0.00001".parse::<Money>(), Err(MoneyError::TooManyDecimals(4)));
-        assert_eq!("9999999999999999".parse::<Money>(), Err(MoneyError::OutOfRange));
+        assert_eq!(
+            "0.00001".parse::<Money>(),
+            Err(MoneyError::TooManyDecimals(4))
+        );
+        assert_eq!(
+            "9999999999999999".parse::<Money>(),
+            Err(MoneyError::OutOfRange)
+        );
         assert_eq!("1e28".parse::<Money>(), Err(MoneyError::OutOfRange));
-        assert_eq!(Money::parse("1.001", 2), Err(MoneyError::TooManyDecimals(2)));
+        assert_eq!(
+            Money::parse("1.001", 2),
+            Err(MoneyError::TooManyDecimals(2))
+        );
     }
 
     #[test]
