@@ -194,19 +194,21 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
+/// One key of a supplier's table, by its own type.
+fn take<T: de::DeserializeOwned, E: de::Error>(
+    map: &mut serde_json::Map<String, serde_json::Value>,
+    key: &'static str,
+) -> Result<Option<T>, E> {
+    map.remove(key)
+        .map(serde_json::from_value)
+        .transpose()
+        .map_err(|e| E::custom(format!("supplier.{key}: {e}")))
+}
+
 impl<'de> Deserialize<'de> for SupplierEntry {
     /// By hand, because serde cannot refuse unknown keys of a flattened struct.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut map = serde_json::Map::<String, serde_json::Value>::deserialize(deserializer)?;
-        fn take<T: de::DeserializeOwned, E: de::Error>(
-            map: &mut serde_json::Map<String, serde_json::Value>,
-            key: &'static str,
-        ) -> Result<Option<T>, E> {
-            map.remove(key)
-                .map(serde_json::from_value)
-                .transpose()
-                .map_err(|e| E::custom(format!("supplier.{key}: {e}")))
-        }
         let id = take(&mut map, "id")?.ok_or_else(|| de::Error::missing_field("supplier.id"))?;
         let adapter = take(&mut map, "adapter")?
             .ok_or_else(|| de::Error::missing_field("supplier.adapter"))?;

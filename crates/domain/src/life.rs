@@ -531,9 +531,8 @@ fn look_again(
     };
     change.wait = match next_step(&attempt, card, now) {
         Step::Later(at) => Wait::Check(at),
-        Step::Again => Wait::Check(now.after(card.query_every)),
         Step::Ask if source == Source::Submit => Wait::Check(now.after(card.first_query_after)),
-        Step::Ask => Wait::Check(now.after(card.query_every)),
+        Step::Again | Step::Ask => Wait::Check(now.after(card.query_every)),
         Step::Person(reason) => {
             change.set_aside(reason);
             return;

@@ -1,0 +1,1 @@
+//! The shapes that upstream suppliers speak.
