@@ -1,0 +1,132 @@
+//! One adapter per supplier: which shape it speaks, and the calls that every shape has.
+
+use domain::SupplierId;
+use domain::catalogue::{Platform, Supplier};
+use reqwest::header::HeaderMap;
+
+use crate::call::{Heard, QueryCall, SubmitCall};
+use crate::form_md5::{self, FormMd5};
+use crate::push::{Push, PushRefused};
+
+/// A supplier, as the workers and the ingress talk to it. Built from the catalogue, replaced when the catalogue changes; holds the
+/// connections, so keep it while the supplier stays the same.
+#[derive(Debug)]
+pub enum Adapter {
+    /// `form_md5`
+    FormMd5(FormMd5),
+}
+
+/// Why a supplier of the catalogue cannot be talked to. Names the credential, never shows it.
+#[derive(Debug, thiserror::Error)]
+pub enum AdapterError {
+    /// No such shape.
+    #[error("supplier {supplier}: the adapter {shape} is unknown; there are form_md5 and openapi")]
+    UnknownShape {
+        /// Whose.
+        supplier: SupplierId,
+        /// What the catalogue says.
+        shape: String,
+    },
+    /// A credential is absent or empty.
+    #[error("supplier {supplier}: credentials.{name} is required")]
+    MissingCredential {
+        /// Whose.
+        supplier: SupplierId,
+        /// Which.
+        name: &'static str,
+    },
+    /// A credential is not a key.
+    #[error("supplier {supplier}: credentials.{name} {error}")]
+    BadKey {
+        /// Whose.
+        supplier: SupplierId,
+        /// Which.
+        name: &'static str,
+        /// What is wrong with it.
+        error: openapi::KeyError,
+    },
+    /// The HTTP client could not be made.
+    #[error("the HTTP client could not be made")]
+    Client(#[from] reqwest::Error),
+}
+
+impl Adapter {
+    /// An adapter of the shape that the catalogue names. `platform` holds the key that signs where the supplier has none of its own.
+    pub fn build(supplier: &Supplier, platform: &Platform) -> Result<Self, AdapterError> {
+        match supplier.adapter.as_str() {
+            "form_md5" => FormMd5::build(supplier).map(Self::FormMd5),
+            shape => Err(AdapterError::UnknownShape {
+                supplier: supplier.id.clone(),
+                shape: shape.to_owned(),
+            }),
+        }
+    }
+
+    /// Charges one account. Ends within the card's `timeout`; `NotSent` only when not one byte was sent.
+    pub async fn submit(&self, call: &SubmitCall<'_>) -> Heard {
+        match self {
+            Self::FormMd5(shape) => shape.submit(call).await,
+        }
+    }
+
+    /// Asks what became of one number.
+    pub async fn query(&self, call: &QueryCall<'_>) -> Heard {
+        match self {
+            Self::FormMd5(shape) => match shape.query(std::slice::from_ref(call)).await.pop() {
+                Some(heard) => heard,
+                None => Heard::nothing(None, "nothing was asked".into()),
+            },
+        }
+    }
+
+    /// How many numbers one call of [`Adapter::query_many`] asks for at once.
+    pub const fn query_batch(&self) -> usize {
+        match self {
+            Self::FormMd5(_) => form_md5::QUERY_BATCH,
+        }
+    }
+
+    /// Asks what became of many numbers, in calls of [`Adapter::query_batch`] one after the other; the answers in their order.
+    /// Each call may take the card's `timeout`: pass one batch where that matters.
+    pub async fn query_many(&self, calls: &[QueryCall<'_>]) -> Vec<Heard> {
+        let mut heard = Vec::with_capacity(calls.len());
+        match self {
+            Self::FormMd5(shape) => {
+                for batch in calls.chunks(form_md5::QUERY_BATCH) {
+                    heard.extend(shape.query(batch).await);
+                }
+            }
+        }
+        heard
+    }
+
+    /// Reads what the supplier pushed to our address; its signature is checked before anything else counts.
+    pub fn read_push(&self, headers: &HeaderMap, body: &[u8]) -> Result<Push, PushRefused> {
+        match self {
+            Self::FormMd5(shape) => shape.read_push(body),
+        }
+    }
+
+    /// What to answer (HTTP 200, plain text) once the push has been committed, and only then.
+    pub const fn push_answer(&self) -> &'static str {
+        match self {
+            Self::FormMd5(_) => "success",
+        }
+    }
+}
+
+/// A credential that must be there.
+pub(crate) fn credential<'a>(
+    supplier: &'a Supplier,
+    name: &'static str,
+) -> Result<&'a str, AdapterError> {
+    supplier
+        .credentials
+        .get(name)
+        .map(String::as_str)
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| AdapterError::MissingCredential {
+            supplier: supplier.id.clone(),
+            name,
+        })
+}
