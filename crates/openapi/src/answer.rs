@@ -77,6 +77,27 @@ impl<T: Serialize> Serialize for Answer<T> {
     }
 }
 
+/// An answer of a thousand items has less than half of this.
+const LONGEST: usize = 1 << 20;
+
+/// Why nothing can be concluded from an answer or a report.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// Longer than any honest one.
+    #[error("is longer than 1 MiB")]
+    TooLong,
+    /// Not of the contract's form.
+    #[error("is not of the contract's form: {0}")]
+    Form(#[from] serde_json::Error),
+}
+
+pub(crate) fn read_bounded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+    if bytes.len() > LONGEST {
+        return Err(Unreadable::TooLong);
+    }
+    Ok(serde_json::from_slice(bytes)?)
+}
+
 /// An answer of another platform that speaks the contract, read as far as it can be trusted.
 #[derive(Debug, Deserialize)]
 pub struct ReceivedAnswer {
@@ -95,8 +116,8 @@ impl ReceivedAnswer {
     ///
     /// # Errors
     /// When the bytes are not an answer of the contract: nothing is known then.
-    pub fn read(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(bytes)
+    pub fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
+        read_bounded(bytes)
     }
 
     /// The status, if the contract lists it.

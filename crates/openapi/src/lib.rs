@@ -7,11 +7,15 @@
 //! Read `headers` first (what authenticates a request), then `signature`, then `requests` and `replies`.
 
 pub mod answer;
+mod exact;
 pub mod headers;
+pub mod replies;
+pub mod requests;
 pub mod signature;
 pub mod status;
+pub mod strict_json;
 
-pub use answer::{Answer, ReceivedAnswer};
+pub use answer::{Answer, ReceivedAnswer, Unreadable};
 pub use headers::{AuthHeaders, HeaderError};
 pub use signature::{
     DatedKey, KeyError, SignType, SigningKey, VerifyingKey, VerifyingKeys, WrongSignature,

@@ -120,7 +120,7 @@ fn whatever_is_changed_breaks_the_signature() {
         });
         change("white space at the end of the body", &|c| c.body.push('\n'));
         change("white space at the start of the body", &|c| {
-            c.body.insert(0, ' ')
+            c.body.insert(0, ' ');
         });
         change("a letter of the sign", &|c| {
             let first = if c.sign.starts_with('A') { "B" } else { "A" };

@@ -1,0 +1,12 @@
+//! What is answered and reported, written with a fixed order of fields; and the same, read from another platform that speaks the
+//! contract (`CONTRACT.md` §3, §4 and §6).
+
+mod balance;
+mod orders;
+mod products;
+mod received;
+
+pub use balance::{Balance, CallbackHealth};
+pub use orders::{BatchInfo, CallbackReport, OrderFacts, OrderInfo, StateCounts, StoredItem};
+pub use products::{ProductEntry, product_list};
+pub use received::{ReceivedItem, ReceivedOrder};
