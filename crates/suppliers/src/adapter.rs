@@ -6,6 +6,7 @@ use reqwest::header::HeaderMap;
 
 use crate::call::{Heard, QueryCall, SubmitCall};
 use crate::form_md5::{self, FormMd5};
+use crate::open_platform::OpenPlatform;
 use crate::push::{Push, PushRefused};
 
 /// A supplier, as the workers and the ingress talk to it. Built from the catalogue, replaced when the catalogue changes; holds the
@@ -13,7 +14,9 @@ use crate::push::{Push, PushRefused};
 #[derive(Debug)]
 pub enum Adapter {
     /// `form_md5`
-    FormMd5(FormMd5),
+    FormMd5(Box<FormMd5>),
+    /// `openapi`
+    Openapi(Box<OpenPlatform>),
 }
 
 /// Why a supplier of the catalogue cannot be talked to. Names the credential, never shows it.
@@ -45,16 +48,31 @@ pub enum AdapterError {
         /// What is wrong with it.
         error: openapi::KeyError,
     },
+    /// The push address is none that another platform would take.
+    #[error("supplier {0}: push_base_url does not make a callback address")]
+    PushUrl(SupplierId),
     /// The HTTP client could not be made.
     #[error("the HTTP client could not be made")]
     Client(#[from] reqwest::Error),
+}
+
+impl AdapterError {
+    pub(crate) fn missing(supplier: &Supplier, name: &'static str) -> Self {
+        Self::MissingCredential {
+            supplier: supplier.id.clone(),
+            name,
+        }
+    }
 }
 
 impl Adapter {
     /// An adapter of the shape that the catalogue names. `platform` holds the key that signs where the supplier has none of its own.
     pub fn build(supplier: &Supplier, platform: &Platform) -> Result<Self, AdapterError> {
         match supplier.adapter.as_str() {
-            "form_md5" => FormMd5::build(supplier).map(Self::FormMd5),
+            "form_md5" => Ok(Self::FormMd5(Box::new(FormMd5::build(supplier)?))),
+            "openapi" => Ok(Self::Openapi(Box::new(OpenPlatform::build(
+                supplier, platform,
+            )?))),
             shape => Err(AdapterError::UnknownShape {
                 supplier: supplier.id.clone(),
                 shape: shape.to_owned(),
@@ -66,6 +84,7 @@ impl Adapter {
     pub async fn submit(&self, call: &SubmitCall<'_>) -> Heard {
         match self {
             Self::FormMd5(shape) => shape.submit(call).await,
+            Self::Openapi(shape) => shape.submit(call).await,
         }
     }
 
@@ -76,6 +95,7 @@ impl Adapter {
                 Some(heard) => heard,
                 None => Heard::nothing(None, "nothing was asked".into()),
             },
+            Self::Openapi(shape) => shape.query(call).await,
         }
     }
 
@@ -83,6 +103,7 @@ impl Adapter {
     pub const fn query_batch(&self) -> usize {
         match self {
             Self::FormMd5(_) => form_md5::QUERY_BATCH,
+            Self::Openapi(_) => 1,
         }
     }
 
@@ -96,6 +117,11 @@ impl Adapter {
                     heard.extend(shape.query(batch).await);
                 }
             }
+            Self::Openapi(shape) => {
+                for call in calls {
+                    heard.push(shape.query(call).await);
+                }
+            }
         }
         heard
     }
@@ -104,6 +130,7 @@ impl Adapter {
     pub fn read_push(&self, headers: &HeaderMap, body: &[u8]) -> Result<Push, PushRefused> {
         match self {
             Self::FormMd5(shape) => shape.read_push(body),
+            Self::Openapi(shape) => shape.read_push(headers, body),
         }
     }
 
@@ -111,6 +138,7 @@ impl Adapter {
     pub const fn push_answer(&self) -> &'static str {
         match self {
             Self::FormMd5(_) => "success",
+            Self::Openapi(_) => "SUCCESS",
         }
     }
 }
@@ -125,8 +153,5 @@ pub(crate) fn credential<'a>(
         .get(name)
         .map(String::as_str)
         .filter(|text| !text.is_empty())
-        .ok_or_else(|| AdapterError::MissingCredential {
-            supplier: supplier.id.clone(),
-            name,
-        })
+        .ok_or_else(|| AdapterError::missing(supplier, name))
 }

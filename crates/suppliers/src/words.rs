@@ -118,6 +118,6 @@ mod tests {
         assert!(detail(&long).len() <= DETAIL_BYTES + 3);
         assert!(reason(&long, "").len() <= REASON_BYTES + 3);
         assert!(number(&long).unwrap().len() <= NUMBER_BYTES + 3);
-        assert!(excerpt(&[0xff; 100_000]).len() < 2_100);
+        assert!(excerpt(&vec![0xff; 100_000]).len() < 2_100);
     }
 }

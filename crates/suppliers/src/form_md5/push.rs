@@ -198,14 +198,14 @@ mod tests {
     #[test]
     fn a_push_that_is_not_one_is_refused() {
         let repeated = format!("{}&state=2", body(&GOOD));
-        let many: String = (0..100).map(|n| format!("f{n}=1&")).collect();
+        let many: Vec<String> = (0..100).map(|n| format!("f{n}=1")).collect();
         for (body, why) in [
             (String::new(), PushRefused::Missing("sign")),
             ("{\"state\":1}".into(), PushRefused::Missing("sign")),
             ("sign=".into(), PushRefused::Missing("sign")),
             ("sign=x".into(), PushRefused::WrongSignature),
             (repeated, PushRefused::Repeated),
-            (many, PushRefused::Unreadable),
+            (many.join("&"), PushRefused::Unreadable),
             ("a".repeat(MAX_BODY_BYTES + 1), PushRefused::TooLarge),
             (body(&GOOD[..2]), PushRefused::Missing("out_trade_num")),
             (body(&GOOD[..3]), PushRefused::Missing("state")),

@@ -30,7 +30,7 @@ struct Answer {
 }
 
 #[derive(Deserialize)]
-struct Order {
+struct Entry {
     out_trade_num: Loose,
     status: Loose,
     #[serde(default)]
@@ -58,7 +58,7 @@ pub(super) fn read(reply: &Reply, calls: &[QueryCall<'_>], unit: MoneyUnit) -> V
 }
 
 /// All orders of the answer, or nothing: absence proves something only in an answer that was read as a whole.
-fn orders(reply: &Reply) -> Result<Vec<Order>, Box<Heard>> {
+fn orders(reply: &Reply) -> Result<Vec<Entry>, Box<Heard>> {
     let answer: Answer =
         serde_json::from_slice(&reply.body).map_err(|_| Box::new(reply.unreadable()))?;
     if answer.errno.as_str() != "0" {
@@ -69,7 +69,7 @@ fn orders(reply: &Reply) -> Result<Vec<Order>, Box<Heard>> {
         );
         return Err(Box::new(Heard::nothing(Some(reply.status), reason)));
     }
-    let orders: Vec<Order> =
+    let orders: Vec<Entry> =
         serde_json::from_value(answer.data).map_err(|_| Box::new(reply.unreadable()))?;
     if orders.iter().any(|o| o.out_trade_num.given().is_none()) {
         return Err(Box::new(reply.unreadable()));
@@ -77,7 +77,7 @@ fn orders(reply: &Reply) -> Result<Vec<Order>, Box<Heard>> {
     Ok(orders)
 }
 
-fn about(call: &QueryCall<'_>, orders: &[Order], http_status: u16, unit: MoneyUnit) -> Heard {
+fn about(call: &QueryCall<'_>, orders: &[Entry], http_status: u16, unit: MoneyUnit) -> Heard {
     let mut ours = orders
         .iter()
         .filter(|o| o.out_trade_num.as_str() == call.reference)
@@ -97,7 +97,7 @@ fn about(call: &QueryCall<'_>, orders: &[Order], http_status: u16, unit: MoneyUn
     }
 }
 
-fn told(order: &Order, unit: MoneyUnit) -> Told {
+fn told(order: &Entry, unit: MoneyUnit) -> Told {
     let status = order.status.as_str();
     let remark = order.remark.as_str();
     Told {

@@ -57,7 +57,7 @@ struct Answer {
 }
 
 #[derive(Default, Deserialize)]
-struct Order {
+struct Formed {
     #[serde(default)]
     order_number: Loose,
     #[serde(default)]
@@ -76,12 +76,12 @@ pub(super) fn read(reply: &Reply, call: &SubmitCall<'_>, card: &SupplierCard) ->
     let Some(code) = answer.errno.given() else {
         return reply.unreadable();
     };
-    let order: Order = match answer.data {
+    let order: Formed = match answer.data {
         data @ Value::Object(_) => match serde_json::from_value(data) {
             Ok(order) => order,
             Err(_) => return reply.unreadable(),
         },
-        _ => Order::default(),
+        _ => Formed::default(),
     };
     let upstream_no = words::number(order.order_number.as_str());
     let verdict = verdict(code, answer.errmsg.as_str(), &order, card);
@@ -115,7 +115,7 @@ pub(super) fn read(reply: &Reply, call: &SubmitCall<'_>, card: &SupplierCard) ->
     told.against(&call.as_query(), Some(reply.status))
 }
 
-fn verdict(code: &str, said: &str, order: &Order, card: &SupplierCard) -> Verdict {
+fn verdict(code: &str, said: &str, order: &Formed, card: &SupplierCard) -> Verdict {
     let formed = order.order_number.given().is_some();
     let meaning = match card.result_codes.get(code) {
         Some(meaning) => *meaning,
