@@ -23,9 +23,22 @@ CREATE TABLE batches (
     first_code     uuid NOT NULL,
     last_code      uuid NOT NULL,
     created_at     timestamptz NOT NULL DEFAULT now(),
+    store_until    timestamptz NOT NULL,
     PRIMARY KEY (business_id, batch_id),
     CONSTRAINT batch_number_once UNIQUE (business_id, batch_biz_code)
 );
+
+-- Runs within the commit itself: one that was on its way for too long stores nothing, so that a merchant who asks a minute
+-- later learns the last word.
+CREATE FUNCTION refuse_late_batch() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF clock_timestamp() > NEW.store_until THEN
+        RAISE EXCEPTION 'the batch reached its commit too late' USING ERRCODE = 'query_canceled';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER stored_in_time AFTER INSERT ON batches DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    EXECUTE FUNCTION refuse_late_batch();
 
 -- States: 0 stored, 1 processing, 2 succeeded, 3 failed, 4 cancelled. No index holds a column that changes with the state,
 -- and the fill factor leaves room, so that every update stays on its page (HOT).

@@ -22,7 +22,7 @@
 use std::time::Duration;
 
 use crate::card::{Resubmit, SupplierCard};
-use crate::verdict::{Source, Verdict};
+use crate::verdict::{Evidence, Source, Verdict};
 use crate::{AttemptNo, AttemptState, Epoch, OrderState, SupplierId, UnixMs};
 
 /// How long a claim lasts: the longest call, and time to record what came of it.
@@ -92,7 +92,7 @@ pub struct World<'a> {
     /// How long the order may wait for a way.
     pub wait_for: Duration,
     /// The card of a supplier.
-    pub card: &'a dyn Fn(&SupplierId) -> Option<SupplierCard>,
+    pub card: &'a (dyn Fn(&SupplierId) -> Option<&'a SupplierCard> + 'a),
 }
 
 /// One open way to a supplier.
@@ -263,6 +263,34 @@ impl Change {
     }
 }
 
+impl AttemptChange {
+    /// The attempt that changes.
+    pub const fn no(&self) -> Option<AttemptNo> {
+        match self {
+            Self::Keep => None,
+            Self::Open { no, .. }
+            | Self::Again { no }
+            | Self::Set { no, .. }
+            | Self::Note { no } => Some(*no),
+        }
+    }
+
+    /// Whether the evidence of the event is kept: always when it changes something, else when it says something new, so that a
+    /// day of "still at it" is one line in the order's story.
+    pub fn keeps_evidence(&self, attempts: &[Attempt], evidence: &Evidence) -> bool {
+        match self {
+            Self::Keep | Self::Open { .. } | Self::Again { .. } => false,
+            Self::Note { .. } => true,
+            Self::Set { no, state } => {
+                attempts.iter().find(|a| a.no == *no).is_none_or(|attempt| {
+                    attempt.state != *state
+                        || attempt.last_verdict != Some(evidence.verdict.number())
+                })
+            }
+        }
+    }
+}
+
 /// Decides what follows from an event. The only place where an order's fate is decided.
 pub fn decide(life: &Life, event: &Event, world: &World<'_>) -> Decision {
     match event {
@@ -330,7 +358,7 @@ fn pursue(life: &Life, attempt: &Attempt, world: &World<'_>) -> Decision {
         change.set_aside("the supplier is no longer in the catalogue");
         return change.into();
     };
-    match next_step(attempt, &card, world.now) {
+    match next_step(attempt, card, world.now) {
         Step::Again => {
             change.claimed(world);
             change.attempt = AttemptChange::Again { no: attempt.no };
@@ -465,7 +493,7 @@ fn heard(
             change.attempt = set(AttemptState::NotCharged);
             change.wait = Wait::Check(world.now.after(ROOM_WAIT));
         }
-        Verdict::NotFound if is_proof(attempt, &card, world.now) => {
+        Verdict::NotFound if is_proof(attempt, card, world.now) => {
             change.attempt = set(AttemptState::NotCharged);
             move_on(
                 life,
@@ -484,7 +512,7 @@ fn heard(
                 attempt,
                 AttemptState::Accepted,
                 &mut change,
-                &card,
+                card,
                 source,
                 world.now,
             );
@@ -499,7 +527,7 @@ fn heard(
                 _ => AttemptState::Unknown,
             };
             change.attempt = set(state);
-            look_again(attempt, state, &mut change, &card, source, world.now);
+            look_again(attempt, state, &mut change, card, source, world.now);
         }
     }
     change.into()

@@ -1,4 +1,5 @@
 use super::*;
+use std::collections::HashMap;
 
 const SECOND: i64 = 1_000;
 const NOW: UnixMs = UnixMs(1_000_000 * SECOND);
@@ -24,11 +25,15 @@ fn way(name: &str) -> Way {
 
 /// Decides with suppliers whose names are their kinds.
 fn decide_at(now: UnixMs, life: &Life, event: &Event, ways: &[Way]) -> Decision {
+    let cards: HashMap<&str, SupplierCard> = ["query", "idempotent", "never"]
+        .into_iter()
+        .map(|kind| (kind, card(kind)))
+        .collect();
     let world = World {
         now,
         ways,
         wait_for: Duration::from_mins(1),
-        card: &|id| Some(card(id.as_str().trim_end_matches(char::is_numeric))),
+        card: &|id| cards.get(id.as_str().trim_end_matches(char::is_numeric)),
     };
     decide(life, event, &world)
 }

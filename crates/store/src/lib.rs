@@ -1,1 +1,27 @@
-//! store
+//! PostgreSQL: everything that is remembered, and the only clock that counts. All SQL of Refill is in this room.
+//!
+//! Depends on `domain` (whose `life::decide` it carries out) and on no other room; knows no HTTP, no broker, no supplier.
+//! Every function is one piece of work with a bound on its time; none holds a transaction open across a call to the outside.
+//!
+//! Read in the order of an order's way: `intake` (a batch is stored), `life` (claimed, called, recorded), `callbacks` (reported);
+//! then `sweep` (what stood still), `reads` (what merchants ask), `catalogue` (what changes seldom), `check` (what must hold).
+
+pub mod callbacks;
+mod catalogue;
+mod check;
+mod doubts;
+mod error;
+mod find;
+pub mod intake;
+pub mod life;
+mod migrate;
+pub mod reads;
+mod session;
+mod sweep;
+
+pub use catalogue::{CatalogueTask, ImportError, Imported};
+pub use check::{Check, Finding};
+pub use doubts::OpenDoubt;
+pub use error::StoreError;
+pub use session::{Settings, Store};
+pub use sweep::Unannounced;

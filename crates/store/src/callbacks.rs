@@ -1,0 +1,1 @@
+//! Status reports: claimed, tried, recorded.

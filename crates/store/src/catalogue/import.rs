@@ -1,0 +1,315 @@
+//! Puts a catalogue file into the database: all of it or nothing, then the version moves and every process reads it anew.
+
+use deadpool_postgres::Transaction;
+use domain::catalogue::KeyKind;
+use domain::catalogue_file::{
+    BusinessEntry, CatalogueFile, FileFault, PlatformEntry, ProductEntry, SupplierEntry,
+};
+use domain::product::Price;
+use tokio_postgres::error::SqlState;
+use uuid::Uuid;
+
+use crate::session::commit;
+use crate::session::in_ms;
+use crate::{Store, StoreError};
+
+/// Why a file was not imported; nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file breaks a rule.
+    #[error(transparent)]
+    Fault(#[from] FileFault),
+    /// An entry names what neither the file nor the database has.
+    #[error("the file names something that does not exist: {0}")]
+    Unknown(String),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What an import did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// The catalogue's new version.
+    pub version: i64,
+    /// Accounts whose opening deposit was booked now.
+    pub deposits: usize,
+}
+
+impl Store {
+    /// Imports a file: what it names is inserted or brought up to date, what it does not name stays. An account's keys are
+    /// those of the file; its opening deposit is booked once, with the first import that names it.
+    pub async fn import(&self, file: &CatalogueFile) -> Result<Imported, ImportError> {
+        file.check()?;
+        let mut session = self.session().await?;
+        let work = async {
+            let transaction = session.begin().await?;
+            let imported = import(&transaction, file).await?;
+            Ok::<_, ImportError>((transaction, imported))
+        };
+        let limit = std::time::Duration::from_mins(5);
+        let (transaction, imported) = tokio::time::timeout(limit, work)
+            .await
+            .unwrap_or(Err(StoreError::TooSlow.into()))?;
+        commit(transaction).await?;
+        session.give_back();
+        Ok(imported)
+    }
+}
+
+async fn import(tx: &Transaction<'_>, file: &CatalogueFile) -> Result<Imported, ImportError> {
+    // Imports come one after another.
+    let version =
+        "UPDATE platform SET catalogue_version = catalogue_version + 1 RETURNING catalogue_version";
+    let version = tx
+        .query_one(version, &[])
+        .await
+        .map_err(StoreError::from)?
+        .get(0);
+    for merchant in &file.merchant {
+        let sql = "INSERT INTO merchants (merchant_id, name) VALUES ($1, $2)
+                   ON CONFLICT (merchant_id) DO UPDATE SET name = excluded.name";
+        run(tx, sql, &[&merchant.id.as_str(), &merchant.name], || {
+            format!("merchant {}", merchant.id)
+        })
+        .await?;
+    }
+    let mut deposits = 0;
+    for business in &file.business {
+        deposits += usize::from(import_business(tx, business).await?);
+    }
+    for product in &file.product {
+        import_product(tx, product).await?;
+    }
+    for entry in &file.price {
+        let (price, rate) = match entry.price()? {
+            Price::Fixed(price) => (Some(price.units()), None),
+            Price::Rate(rate) => (None, Some(rate.millionths())),
+        };
+        let sql = "INSERT INTO prices (business_id, product_code, price, rate) VALUES ($1, $2, $3, $4)
+                   ON CONFLICT (business_id, product_code) DO UPDATE SET price = excluded.price, rate = excluded.rate";
+        let at = || format!("price of {} for {}", entry.product, entry.business);
+        run(
+            tx,
+            sql,
+            &[
+                &entry.business.as_str(),
+                &entry.product.as_str(),
+                &price,
+                &rate,
+            ],
+            at,
+        )
+        .await?;
+    }
+    for supplier in &file.supplier {
+        import_supplier(tx, supplier).await?;
+    }
+    for route in &file.route {
+        let sql = "INSERT INTO routes (product_code, supplier_id, sku, cost, priority, enabled) VALUES ($1, $2, $3, $4, $5, $6)
+                   ON CONFLICT (product_code, supplier_id) DO UPDATE
+                   SET sku = excluded.sku, cost = excluded.cost, priority = excluded.priority, enabled = excluded.enabled";
+        let at = || format!("route of {} to {}", route.product, route.supplier);
+        let cost = route.cost.units();
+        run(
+            tx,
+            sql,
+            &[
+                &route.product.as_str(),
+                &route.supplier.as_str(),
+                &route.sku,
+                &cost,
+                &route.priority,
+                &route.enabled,
+            ],
+            at,
+        )
+        .await?;
+    }
+    if let Some(platform) = &file.platform {
+        import_platform(tx, platform).await?;
+    }
+    Ok(Imported { version, deposits })
+}
+
+/// Returns whether the opening deposit was booked.
+async fn import_business(
+    tx: &Transaction<'_>,
+    business: &BusinessEntry,
+) -> Result<bool, ImportError> {
+    let id = business.id.as_str();
+    let at = || format!("business {}", business.id);
+    let allowed = |kind: KeyKind| business.sign_types.iter().any(|name| name == kind.name());
+    let callback_sign = business
+        .callback_sign_type
+        .clone()
+        .unwrap_or_else(|| KeyKind::Rsa.name().into());
+    let ip_allow: Vec<String> = business.ip_allow.iter().map(ToString::to_string).collect();
+    let sql = "INSERT INTO businesses (business_id, merchant_id, enabled, rsa_allowed, md5_allowed, callback_url, callback_sign_type,
+                                       ip_allow, rate_limit, max_in_flight)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+               ON CONFLICT (business_id) DO UPDATE
+               SET merchant_id = excluded.merchant_id, enabled = excluded.enabled, rsa_allowed = excluded.rsa_allowed,
+                   md5_allowed = excluded.md5_allowed, callback_url = excluded.callback_url,
+                   callback_sign_type = excluded.callback_sign_type, ip_allow = excluded.ip_allow,
+                   rate_limit = excluded.rate_limit, max_in_flight = excluded.max_in_flight";
+    run(
+        tx,
+        sql,
+        &[
+            &id,
+            &business.merchant.as_str(),
+            &business.enabled,
+            &allowed(KeyKind::Rsa),
+            &allowed(KeyKind::Md5),
+            &business.callback_url,
+            &callback_sign,
+            &ip_allow,
+            &i64::from(business.rate_limit),
+            &i64::from(business.max_in_flight),
+        ],
+        at,
+    )
+    .await?;
+    run(
+        tx,
+        "DELETE FROM business_keys WHERE business_id = $1",
+        &[&id],
+        at,
+    )
+    .await?;
+    let rsa = business
+        .rsa_public_keys
+        .iter()
+        .map(|key| (KeyKind::Rsa, key));
+    let md5 = business.md5_keys.iter().map(|key| (KeyKind::Md5, key));
+    for (kind, key) in rsa.chain(md5) {
+        let sql = "INSERT INTO business_keys (business_id, kind, key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        run(tx, sql, &[&id, &kind.name(), key], at).await?;
+    }
+    let sql = "INSERT INTO balances (business_id, credit_line) VALUES ($1, $2)
+               ON CONFLICT (business_id) DO UPDATE SET credit_line = excluded.credit_line";
+    run(tx, sql, &[&id, &business.credit_line.units()], at).await?;
+    if business.opening_deposit.units() == 0 {
+        return Ok(false);
+    }
+    let sql = "WITH deposit AS (
+                   INSERT INTO ledger (business_id, posting_ref, step, kind, prepaid_delta, held_delta, note)
+                   VALUES ($1, $2, 0, 'deposit', $3, 0, 'opening deposit')
+                   ON CONFLICT DO NOTHING RETURNING business_id, prepaid_delta
+               )
+               UPDATE balances b SET prepaid = prepaid + prepaid_delta FROM deposit d WHERE b.business_id = d.business_id";
+    // The nil number, because no order and no other deposit can have it: booked once for ever.
+    let booked = run(
+        tx,
+        sql,
+        &[&id, &Uuid::nil(), &business.opening_deposit.units()],
+        at,
+    )
+    .await?;
+    Ok(booked == 1)
+}
+
+async fn import_product(tx: &Transaction<'_>, product: &ProductEntry) -> Result<(), ImportError> {
+    let at = || format!("product {}", product.code);
+    let code = product.code.as_str();
+    let units = |money: Option<domain::Money>| money.map(domain::Money::units);
+    let attach = text_of(&product.attach_fields)?;
+    let sql = "INSERT INTO products (product_code, name, lane, face_value, min_spec, max_spec, step, account_pattern, attach_fields,
+                                     on_sale, wait_for_ms)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11)
+               ON CONFLICT (product_code) DO UPDATE
+               SET name = excluded.name, lane = excluded.lane, face_value = excluded.face_value, min_spec = excluded.min_spec,
+                   max_spec = excluded.max_spec, step = excluded.step, account_pattern = excluded.account_pattern,
+                   attach_fields = excluded.attach_fields, on_sale = excluded.on_sale, wait_for_ms = excluded.wait_for_ms";
+    run(
+        tx,
+        sql,
+        &[
+            &code,
+            &product.name,
+            &product.lane,
+            &units(product.face_value),
+            &units(product.min_spec),
+            &units(product.max_spec),
+            &units(product.step),
+            &product.account_pattern,
+            &attach,
+            &product.on_sale,
+            &in_ms(product.wait_for),
+        ],
+        at,
+    )
+    .await?;
+    if let Some(stock) = product.stock {
+        let sql = "INSERT INTO stock (product_code, units_left) VALUES ($1, $2)
+                   ON CONFLICT (product_code) DO UPDATE SET units_left = excluded.units_left";
+        run(tx, sql, &[&code, &i64::from(stock)], at).await?;
+    }
+    Ok(())
+}
+
+async fn import_supplier(
+    tx: &Transaction<'_>,
+    supplier: &SupplierEntry,
+) -> Result<(), ImportError> {
+    let sql = "INSERT INTO suppliers (supplier_id, adapter, base_url, push_base_url, enabled, card, credentials)
+               VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7::text::jsonb)
+               ON CONFLICT (supplier_id) DO UPDATE
+               SET adapter = excluded.adapter, base_url = excluded.base_url, push_base_url = excluded.push_base_url,
+                   enabled = excluded.enabled, card = excluded.card, credentials = excluded.credentials";
+    let card = text_of(&supplier.card)?;
+    let credentials = text_of(&supplier.credentials.0)?;
+    run(
+        tx,
+        sql,
+        &[
+            &supplier.id.as_str(),
+            &supplier.adapter,
+            &supplier.base_url,
+            &supplier.push_base_url,
+            &supplier.enabled,
+            &card,
+            &credentials,
+        ],
+        || format!("supplier {}", supplier.id),
+    )
+    .await?;
+    Ok(())
+}
+
+async fn import_platform(
+    tx: &Transaction<'_>,
+    platform: &PlatformEntry,
+) -> Result<(), ImportError> {
+    let allow: Vec<String> = platform
+        .callback_allow
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let sql = "UPDATE platform SET callback_private_key = coalesce($1, callback_private_key), callback_allow = $2";
+    run(tx, sql, &[&platform.callback_private_key, &allow], || {
+        "platform".into()
+    })
+    .await?;
+    Ok(())
+}
+
+fn text_of(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|e| StoreError::unreadable(e.to_string()))
+}
+
+async fn run(
+    tx: &Transaction<'_>,
+    sql: &str,
+    values: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+    at: impl Fn() -> String,
+) -> Result<u64, ImportError> {
+    tx.execute(sql, values).await.map_err(|error| {
+        if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) {
+            ImportError::Unknown(at())
+        } else {
+            ImportError::Store(error.into())
+        }
+    })
+}

@@ -1,0 +1,88 @@
+//! What can go wrong between us and the database, and what each failure leaves open.
+
+use tokio_postgres::error::SqlState;
+
+/// A failure of the database, told by what a caller may conclude from it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection could be had in time: nothing was done.
+    #[error("the database cannot be reached: {0}")]
+    Away(String),
+    /// The work did not end in time, or its connection broke, before the commit was sent: nothing was done.
+    #[error("the database did not answer in time, nothing was changed")]
+    TooSlow,
+    /// The connection broke, or time ran out, while the commit was on its way: it may have been done.
+    #[error("the commit was sent and not answered: it may or may not have happened")]
+    CommitUnknown,
+    /// Another transaction was in the way: nothing was done, the same work may be tried again at once.
+    #[error("another transaction was in the way: {0}")]
+    Contended(String),
+    /// The database refused a statement: nothing was done.
+    #[error("the database refused: {0}")]
+    Refused(#[source] tokio_postgres::Error),
+    /// A row holds what this program does not know: nothing was done.
+    #[error("unreadable row: {0}")]
+    Unreadable(String),
+    /// The schema is not the one that this program was built for.
+    #[error("the schema cannot be brought up to date: {0}")]
+    Schema(String),
+    /// A setting is wrong.
+    #[error("{field}: {rule}")]
+    Setting {
+        /// Which.
+        field: &'static str,
+        /// The rule that it breaks.
+        rule: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the same work may succeed when it is tried again: the database was away, slow or busy.
+    pub const fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Away(_) | Self::TooSlow | Self::CommitUnknown | Self::Contended(_)
+        )
+    }
+
+    pub(crate) fn unreadable(what: impl Into<String>) -> Self {
+        Self::Unreadable(what.into())
+    }
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(code) = error.code() else {
+            return Self::TooSlow;
+        };
+        let contended = [
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::LOCK_NOT_AVAILABLE,
+        ];
+        let away = [
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::CANNOT_CONNECT_NOW,
+            SqlState::TOO_MANY_CONNECTIONS,
+            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+            SqlState::DISK_FULL,
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+        ];
+        if contended.contains(code) {
+            Self::Contended(error.to_string())
+        } else if away.contains(code) {
+            Self::Away(error.to_string())
+        } else if *code == SqlState::QUERY_CANCELED {
+            Self::TooSlow
+        } else {
+            Self::Refused(error)
+        }
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for StoreError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        Self::Away(error.to_string())
+    }
+}

@@ -1,0 +1,472 @@
+//! An order's life in the database: read under its row lock, decided by `domain::life`, written as a whole.
+//!
+//! All that happens to orders after intake comes through `live_through`, in sets: `claim`, `record`, `record_pushes`, `settle_doubt`.
+//! Two statements read (`load`), the decision is made here in memory, and a handful of statements write (`write`), each for the
+//! whole set.
+
+mod load;
+mod rows;
+mod write;
+
+use std::collections::{HashMap, HashSet};
+
+use deadpool_postgres::Transaction;
+use domain::catalogue::Supplier;
+use domain::life::{self, AttemptChange, Call, Change, Decision, Event, Ignored, Way, World};
+use domain::{
+    AttemptNo, BusinessId, Catalogue, Epoch, Evidence, Lane, Money, OrderCode, OrderKey,
+    OrderState, ProductCode, SupplierId,
+};
+
+use crate::session::commit;
+use crate::{Store, StoreError};
+use load::{Loaded, Locking};
+use write::Written;
+
+/// How many more calls may begin now: the room that a worker has reserved before it claims.
+#[derive(Clone, Debug, Default)]
+pub struct Room {
+    /// Per supplier; one that is not named has none.
+    pub suppliers: HashMap<SupplierId, usize>,
+    /// Per business; one that is not named has no limit.
+    pub businesses: HashMap<BusinessId, usize>,
+}
+
+impl Room {
+    fn has(&self, business: &BusinessId, supplier: &SupplierId) -> bool {
+        self.suppliers.get(supplier).is_some_and(|left| *left > 0)
+            && self.businesses.get(business).is_none_or(|left| *left > 0)
+    }
+
+    fn take(&mut self, business: &BusinessId, supplier: &SupplierId) {
+        if let Some(left) = self.suppliers.get_mut(supplier) {
+            *left = left.saturating_sub(1);
+        }
+        if let Some(left) = self.businesses.get_mut(business) {
+            *left = left.saturating_sub(1);
+        }
+    }
+}
+
+/// A claimed order: the call that is to be made now, before its lease ends (`domain::life::LEASE` after the claim).
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// Which order.
+    pub key: OrderKey,
+    /// What its results must carry.
+    pub epoch: Epoch,
+    /// Submit or query, of which attempt.
+    pub call: Call,
+    /// At whom.
+    pub supplier: SupplierId,
+    /// Our reference there.
+    pub reference: String,
+    /// The supplier's number of the product.
+    pub sku: String,
+    /// The most that we pay.
+    pub cost: Money,
+    /// The product.
+    pub product: ProductCode,
+    /// What is topped up.
+    pub account: String,
+    /// The face value.
+    pub spec: Money,
+    /// Extra values, as the merchant wrote them.
+    pub attach: Option<String>,
+}
+
+impl Claimed {
+    /// The attempt that the call belongs to.
+    pub const fn attempt(&self) -> AttemptNo {
+        match self.call {
+            Call::Submit(no) | Call::Query(no) => no,
+        }
+    }
+}
+
+/// What a call brought.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Which order.
+    pub key: OrderKey,
+    /// The claim that made the call.
+    pub epoch: Epoch,
+    /// Which attempt.
+    pub attempt: AttemptNo,
+    /// What was heard.
+    pub evidence: Evidence,
+}
+
+/// What a supplier's push said; its signature has been checked.
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// Who called.
+    pub supplier: SupplierId,
+    /// Our reference.
+    pub reference: String,
+    /// What was heard.
+    pub evidence: Evidence,
+}
+
+/// What became of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushFate {
+    /// It is in the database, or was no news.
+    Recorded,
+    /// The supplier never got such a reference from us.
+    UnknownReference,
+}
+
+/// What became of an order that something happened to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Which order.
+    pub key: OrderKey,
+    /// Its state now.
+    pub state: OrderState,
+    /// What it waits for now.
+    pub fate: Fate,
+    /// Its lane.
+    pub lane: Lane,
+    /// Which attempt it was about.
+    pub attempt: Option<AttemptNo>,
+}
+
+/// What an order waits for after a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// For a call's end, or the next look at it.
+    Waiting,
+    /// For nothing: its next way is open, claim it at once.
+    Again,
+    /// For a person, from now on.
+    Doubt,
+    /// It has just become final. With a report: one has been written for the merchant, publish its hint.
+    Finished {
+        /// Whether the merchant is told.
+        report: bool,
+    },
+}
+
+/// A person's decision on an order in doubt.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// Which order.
+    pub order: OrderCode,
+    /// Whether the supplier charged.
+    pub charged: bool,
+    /// The written reason; kept as evidence.
+    pub reason: String,
+    /// Who decided.
+    pub actor: String,
+}
+
+/// Why a settlement was not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotSettled {
+    /// No such order.
+    NoOrder,
+    /// The order is not in doubt.
+    NotInDoubt,
+}
+
+/// Something that happens to one order.
+pub(crate) struct Happening {
+    key: OrderKey,
+    event: Event,
+    evidence: Option<Evidence>,
+}
+
+impl Store {
+    /// Claims those of `keys` that may be worked on now, skipping orders that another transaction holds. Orders for which there
+    /// is no room are put off; what is final, leased, early or in doubt is left alone.
+    pub async fn claim(
+        &self,
+        keys: &[OrderKey],
+        catalogue: &Catalogue,
+        room: &Room,
+    ) -> Result<Claims, StoreError> {
+        let unique: HashSet<&OrderKey> = keys.iter().collect();
+        let happenings = unique
+            .into_iter()
+            .map(|key| Happening {
+                key: key.clone(),
+                event: Event::Claim,
+                evidence: None,
+            })
+            .collect();
+        let (claimed, moved) = self
+            .happen(happenings, Locking::Skip, catalogue, room.clone())
+            .await?;
+        Ok(Claims { claimed, moved })
+    }
+
+    /// Records what calls brought. Safe to repeat: what has been recorded is no news.
+    pub async fn record(
+        &self,
+        outcomes: Vec<Outcome>,
+        catalogue: &Catalogue,
+    ) -> Result<Vec<Moved>, StoreError> {
+        let happenings = outcomes
+            .into_iter()
+            .map(|outcome| Happening {
+                key: outcome.key,
+                event: Event::Answer {
+                    epoch: outcome.epoch,
+                    attempt: outcome.attempt,
+                    source: outcome.evidence.source,
+                    verdict: outcome.evidence.verdict.clone(),
+                },
+                evidence: Some(outcome.evidence),
+            })
+            .collect();
+        self.happen_in_rounds(happenings, catalogue).await
+    }
+
+    /// Records what suppliers pushed; fates in the order of `pushes`. Answer the suppliers only when this has returned.
+    pub async fn record_pushes(
+        &self,
+        pushes: Vec<Pushed>,
+        catalogue: &Catalogue,
+    ) -> Result<(Vec<PushFate>, Vec<Moved>), StoreError> {
+        let found = self.find_references(&pushes).await?;
+        let mut fates = Vec::with_capacity(pushes.len());
+        let mut happenings = Vec::with_capacity(pushes.len());
+        for pushed in pushes {
+            let Some((key, attempt)) = found.get(&(pushed.reference, pushed.supplier)) else {
+                fates.push(PushFate::UnknownReference);
+                continue;
+            };
+            fates.push(PushFate::Recorded);
+            happenings.push(Happening {
+                key: key.clone(),
+                event: Event::Push {
+                    attempt: *attempt,
+                    verdict: pushed.evidence.verdict.clone(),
+                },
+                evidence: Some(pushed.evidence),
+            });
+        }
+        let moved = self.happen_in_rounds(happenings, catalogue).await?;
+        Ok((fates, moved))
+    }
+
+    /// Writes a person's decision.
+    pub async fn settle_doubt(
+        &self,
+        settlement: &Settlement,
+        catalogue: &Catalogue,
+    ) -> Result<Result<Moved, NotSettled>, StoreError> {
+        let Some(key) = self.find_order(settlement.order).await? else {
+            return Ok(Err(NotSettled::NoOrder));
+        };
+        let happening = Happening {
+            key,
+            event: Event::Operator {
+                charged: settlement.charged,
+                reason: settlement.reason.clone(),
+            },
+            evidence: Some(settlement.evidence()),
+        };
+        let (_, moved) = self
+            .happen(vec![happening], Locking::Wait, catalogue, Room::default())
+            .await?;
+        Ok(moved
+            .into_iter()
+            .find(|m| matches!(m.fate, Fate::Finished { .. }))
+            .ok_or(NotSettled::NotInDoubt))
+    }
+
+    /// A set may name an order twice (an answer and a push): each round takes one happening per order, in their order.
+    async fn happen_in_rounds(
+        &self,
+        mut happenings: Vec<Happening>,
+        catalogue: &Catalogue,
+    ) -> Result<Vec<Moved>, StoreError> {
+        let mut all = Vec::with_capacity(happenings.len());
+        while !happenings.is_empty() {
+            let mut named = HashSet::new();
+            let (round, later) = happenings
+                .into_iter()
+                .partition(|h| named.insert(h.key.clone()));
+            happenings = later;
+            let (_, moved) = self
+                .happen(round, Locking::Wait, catalogue, Room::default())
+                .await?;
+            all.extend(moved);
+        }
+        Ok(all)
+    }
+
+    async fn happen(
+        &self,
+        happenings: Vec<Happening>,
+        locking: Locking,
+        catalogue: &Catalogue,
+        room: Room,
+    ) -> Result<(Vec<Claimed>, Vec<Moved>), StoreError> {
+        if happenings.is_empty() {
+            return Ok((vec![], vec![]));
+        }
+        let mut contended = 0;
+        loop {
+            match self
+                .happen_once(&happenings, locking, catalogue, room.clone())
+                .await
+            {
+                Err(StoreError::Contended(_)) if contended < 5 => contended += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn happen_once(
+        &self,
+        happenings: &[Happening],
+        locking: Locking,
+        catalogue: &Catalogue,
+        mut room: Room,
+    ) -> Result<(Vec<Claimed>, Vec<Moved>), StoreError> {
+        let mut session = self.session().await?;
+        let (transaction, done) = self
+            .bounded(async {
+                let transaction = session.begin().await?;
+                let done =
+                    live_through(&transaction, happenings, locking, catalogue, &mut room).await?;
+                Ok((transaction, done))
+            })
+            .await?;
+        commit(transaction).await?;
+        session.give_back();
+        Ok(done)
+    }
+}
+
+/// What a claim brought.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// To be called now.
+    pub claimed: Vec<Claimed>,
+    /// What the claim itself changed: failed for want of a supplier, put off, set aside.
+    pub moved: Vec<Moved>,
+}
+
+async fn live_through(
+    tx: &Transaction<'_>,
+    happenings: &[Happening],
+    locking: Locking,
+    catalogue: &Catalogue,
+    room: &mut Room,
+) -> Result<(Vec<Claimed>, Vec<Moved>), StoreError> {
+    let by_key: HashMap<&OrderKey, &Happening> = happenings.iter().map(|h| (&h.key, h)).collect();
+    let orders = load::orders(tx, by_key.keys().copied(), locking).await?;
+    let mut claimed = vec![];
+    let mut written = vec![];
+    for order in orders {
+        let Some(happening) = by_key.get(&order.key) else {
+            continue;
+        };
+        match decide(&order, &happening.event, catalogue, room) {
+            Decision::Ignore(why) => note_ignored(&order, happening, why),
+            Decision::Change(change) => {
+                if let Some(call) = change.call {
+                    let (supplier, call) = claimed_call(&order, &change, call, catalogue)?;
+                    if !room.has(&order.key.business, &supplier) {
+                        // Nothing was written yet: the order stays due, and is met again when there is room.
+                        continue;
+                    }
+                    room.take(&order.key.business, &supplier);
+                    claimed.push(call);
+                }
+                written.push(Written::new(
+                    order,
+                    *change,
+                    happening.evidence.clone(),
+                    catalogue,
+                )?);
+            }
+        }
+    }
+    let moved = write::changes(tx, &written).await?;
+    Ok((claimed, moved))
+}
+
+fn decide(order: &Loaded, event: &Event, catalogue: &Catalogue, room: &Room) -> Decision {
+    let ways: Vec<Way> = catalogue
+        .open_routes(&order.product)
+        .map(|(route, _)| Way {
+            supplier: route.supplier.clone(),
+            has_room: room.has(&order.key.business, &route.supplier),
+        })
+        .collect();
+    let wait_for = catalogue
+        .products
+        .get(&order.product)
+        .map(|p| p.wait_for)
+        .unwrap_or_default();
+    let world = World {
+        now: order.now,
+        ways: &ways,
+        wait_for,
+        card: &|id| catalogue.suppliers.get(id).map(|s: &Supplier| &s.card),
+    };
+    life::decide(&order.life, event, &world)
+}
+
+fn claimed_call(
+    order: &Loaded,
+    change: &Change,
+    call: Call,
+    catalogue: &Catalogue,
+) -> Result<(SupplierId, Claimed), StoreError> {
+    let (Call::Submit(no) | Call::Query(no)) = call;
+    let ticket = if let AttemptChange::Open { no, supplier } = &change.attempt {
+        rows::new_ticket(order, *no, supplier, catalogue)?
+    } else {
+        let known = order.tickets.get(&no).cloned();
+        known.ok_or_else(|| StoreError::unreadable("a call without its attempt"))?
+    };
+    let claimed = Claimed {
+        key: order.key.clone(),
+        epoch: change.epoch,
+        call,
+        supplier: ticket.supplier.clone(),
+        reference: ticket.reference,
+        sku: ticket.sku,
+        cost: ticket.cost,
+        product: order.product.clone(),
+        account: order.account.clone(),
+        spec: order.spec,
+        attach: order.attach.clone(),
+    };
+    Ok((ticket.supplier, claimed))
+}
+
+fn note_ignored(order: &Loaded, happening: &Happening, why: Ignored) {
+    tracing::debug!(
+        order = %order.key.order,
+        business = %order.key.business,
+        event = ?happening.event,
+        ?why,
+        "nothing changes"
+    );
+}
+
+impl Settlement {
+    fn evidence(&self) -> Evidence {
+        let verdict = if self.charged {
+            domain::Verdict::Succeeded { voucher: None }
+        } else {
+            domain::Verdict::Failed {
+                reason: self.reason.clone(),
+            }
+        };
+        Evidence {
+            source: domain::Source::Operator,
+            verdict,
+            upstream_no: None,
+            detail: self.reason.clone(),
+            actor: Some(self.actor.clone()),
+        }
+    }
+}

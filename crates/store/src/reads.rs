@@ -1,0 +1,212 @@
+//! What merchants read back (`CONTRACT.md` §4). One statement a question, never a lock.
+
+use domain::{BusinessId, Money, OrderCode, OrderState, ProductCode, UnixMs};
+use tokio_postgres::Row;
+
+use crate::{Store, StoreError};
+
+/// How a merchant names one of its orders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderName {
+    /// Our number.
+    Code(OrderCode),
+    /// Its own.
+    BizCode(String),
+}
+
+/// An order as its merchant sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderView {
+    /// Our number.
+    pub code: OrderCode,
+    /// The merchant's number.
+    pub biz_code: String,
+    /// The merchant's number of its batch.
+    pub batch_biz_code: String,
+    /// The product.
+    pub product: ProductCode,
+    /// What is topped up.
+    pub account: String,
+    /// The face value.
+    pub spec: Money,
+    /// What the merchant pays.
+    pub price: Money,
+    /// Where it stands.
+    pub state: OrderState,
+    /// Why it failed.
+    pub message: Option<String>,
+    /// What the supplier gave.
+    pub voucher: Option<String>,
+    /// When it was stored.
+    pub created_at: UnixMs,
+    /// When it became final.
+    pub finished_at: Option<UnixMs>,
+}
+
+/// A batch as its merchant sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchView {
+    /// The merchant's number.
+    pub biz_code: String,
+    /// The product.
+    pub product: ProductCode,
+    /// When it was stored.
+    pub created_at: UnixMs,
+    /// Orders and their prices by state, indexed by the state's number.
+    pub by_state: [(i64, Money); 5],
+    /// One page of its orders, in the order of the items.
+    pub page: Vec<OrderView>,
+}
+
+/// A balance as its merchant sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BalanceView {
+    /// Prepaid money.
+    pub prepaid: Money,
+    /// What of it is held for open orders.
+    pub held: Money,
+    /// How far the free part may go below zero.
+    pub credit_line: Money,
+    /// Reports that wait for their next try after a failed one.
+    pub reports_retrying: i64,
+    /// Reports that were given up and wait for a resend.
+    pub reports_parked: i64,
+}
+
+const ORDER: &str = "SELECT o.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
+        o.message, o.voucher, (extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms,
+        (extract(epoch FROM o.finished_at) * 1000)::bigint AS finished_ms
+ FROM orders o JOIN batches b ON b.business_id = o.business_id AND b.batch_id = o.batch_id ";
+
+impl Store {
+    /// One order of a business; `None`: it has no such order.
+    pub async fn order(
+        &self,
+        business: &BusinessId,
+        name: &OrderName,
+    ) -> Result<Option<OrderView>, StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let client = session.client();
+            let row = match name {
+                OrderName::Code(code) => {
+                    let sql = format!("{ORDER} WHERE o.business_id = $1 AND o.order_code = $2");
+                    client
+                        .query_opt(
+                            &client.prepare_cached(&sql).await?,
+                            &[&business.as_str(), &code.uuid()],
+                        )
+                        .await?
+                }
+                OrderName::BizCode(code) => {
+                    let sql = format!("{ORDER} WHERE o.business_id = $1 AND o.biz_code = $2");
+                    client
+                        .query_opt(
+                            &client.prepare_cached(&sql).await?,
+                            &[&business.as_str(), code],
+                        )
+                        .await?
+                }
+            };
+            session.give_back();
+            row.as_ref().map(order_view).transpose()
+        })
+        .await
+    }
+
+    /// One batch of a business with the page of its orders that begins at `offset`; `None`: it has no such batch.
+    pub async fn batch(
+        &self,
+        business: &BusinessId,
+        biz_code: &str,
+        offset: i64,
+        limit: i64,
+    ) -> Result<Option<BatchView>, StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let client = session.client();
+            let of_batch = "FROM batches b JOIN orders o ON o.business_id = b.business_id AND o.batch_id = b.batch_id
+                                 AND o.order_code BETWEEN b.first_code AND b.last_code
+                            WHERE b.business_id = $1 AND b.batch_biz_code = $2";
+            let counts = client
+                .prepare_cached(&format!(
+                    "SELECT b.product_code, (extract(epoch FROM b.created_at) * 1000)::bigint, o.state, count(*), sum(o.price)::bigint
+                     {of_batch} GROUP BY 1, 2, 3"
+                ))
+                .await?;
+            let counts = client.query(&counts, &[&business.as_str(), &biz_code]).await?;
+            let Some(first) = counts.first() else {
+                session.give_back();
+                return Ok(None);
+            };
+            let page = client
+                .prepare_cached(&format!(
+                    "{ORDER} WHERE b.business_id = $1 AND b.batch_biz_code = $2 AND o.order_code BETWEEN b.first_code AND b.last_code
+                     ORDER BY o.order_code OFFSET $3 LIMIT $4"
+                ))
+                .await?;
+            let page = client.query(&page, &[&business.as_str(), &biz_code, &offset, &limit]).await?;
+            let mut by_state = [(0, Money::ZERO); 5];
+            for row in &counts {
+                if let Some(slot) = usize::try_from(row.get::<_, i16>(2)).ok().and_then(|n| by_state.get_mut(n)) {
+                    *slot = (row.get(3), Money::from_units(row.get(4)));
+                }
+            }
+            let view = BatchView {
+                biz_code: biz_code.to_owned(),
+                product: ProductCode::new(first.get::<_, String>(0)),
+                created_at: UnixMs(first.get(1)),
+                by_state,
+                page: page.iter().map(order_view).collect::<Result<_, _>>()?,
+            };
+            session.give_back();
+            Ok(Some(view))
+        })
+        .await
+    }
+
+    /// The balance of a business; `None`: it has none.
+    pub async fn balance(&self, business: &BusinessId) -> Result<Option<BalanceView>, StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session
+                .client()
+                .prepare_cached(
+                    "SELECT prepaid, held, credit_line,
+                            (SELECT count(*) FROM callbacks c WHERE c.business_id = $1 AND c.due_at IS NOT NULL AND c.tries > 0),
+                            (SELECT count(*) FROM callbacks c WHERE c.business_id = $1 AND c.state = 3)
+                     FROM balances WHERE business_id = $1",
+                )
+                .await?;
+            let row = session.client().query_opt(&statement, &[&business.as_str()]).await?;
+            session.give_back();
+            Ok(row.map(|row| BalanceView {
+                prepaid: Money::from_units(row.get(0)),
+                held: Money::from_units(row.get(1)),
+                credit_line: Money::from_units(row.get(2)),
+                reports_retrying: row.get(3),
+                reports_parked: row.get(4),
+            }))
+        })
+        .await
+    }
+}
+
+fn order_view(row: &Row) -> Result<OrderView, StoreError> {
+    let state: i16 = row.get("state");
+    Ok(OrderView {
+        code: OrderCode::from_uuid(row.get("order_code")),
+        biz_code: row.get("biz_code"),
+        batch_biz_code: row.get("batch_biz_code"),
+        product: ProductCode::new(row.get::<_, String>("product_code")),
+        account: row.get("account"),
+        spec: Money::from_units(row.get("spec")),
+        price: Money::from_units(row.get("price")),
+        state: OrderState::from_number(state)
+            .ok_or_else(|| StoreError::unreadable(format!("order state {state}")))?,
+        message: row.get("message"),
+        voucher: row.get("voucher"),
+        created_at: UnixMs(row.get("created_ms")),
+        finished_at: row.get::<_, Option<i64>>("finished_ms").map(UnixMs),
+    })
+}

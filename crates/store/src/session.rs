@@ -1,0 +1,197 @@
+//! One connection for one piece of work: taken from a bounded pool, given back only when the work came to a known end.
+
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Transaction,
+};
+use tokio_postgres::NoTls;
+
+use crate::StoreError;
+
+/// How a process uses the database.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Like `postgres://user:password@host:port/database`.
+    pub url: String,
+    /// The most connections of this process.
+    pub max_connections: usize,
+    /// How long to wait for one of them, and for a new one to open, in milliseconds.
+    pub acquire_timeout_ms: u64,
+    /// How long one piece of work (a transaction, a read) may take in all, in milliseconds.
+    pub work_timeout_ms: u64,
+}
+
+impl Settings {
+    /// The defaults for one database.
+    pub fn for_url(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            max_connections: 16,
+            acquire_timeout_ms: 3_000,
+            work_timeout_ms: 10_000,
+        }
+    }
+}
+
+/// The database: everything that is remembered. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+    work_timeout: Duration,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("pool", &self.pool.status())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Prepares a pool; the first connection is made by the first piece of work, so a database that is away now is no error.
+    pub fn new(settings: &Settings) -> Result<Self, StoreError> {
+        let acquire = Duration::from_millis(settings.acquire_timeout_ms);
+        let work_timeout = Duration::from_millis(settings.work_timeout_ms);
+        let config = connection_config(settings)?;
+        let manager = Manager::from_config(
+            config,
+            NoTls,
+            ManagerConfig {
+                recycling_method: RecyclingMethod::Fast,
+            },
+        );
+        let pool = Pool::builder(manager)
+            .max_size(settings.max_connections)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(acquire))
+            .create_timeout(Some(acquire))
+            .recycle_timeout(Some(acquire))
+            .build()
+            .map_err(|e| StoreError::Setting {
+                field: "database.max_connections",
+                rule: e.to_string(),
+            })?;
+        Ok(Self { pool, work_timeout })
+    }
+
+    /// Whether the database answers now.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            session.client().simple_query("SELECT 1").await?;
+            session.give_back();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Connections in use and in all, for the metrics.
+    pub fn connections(&self) -> (usize, usize) {
+        let status = self.pool.status();
+        (status.size.saturating_sub(status.available), status.size)
+    }
+
+    pub(crate) async fn session(&self) -> Result<Session, StoreError> {
+        let object = self.pool.get().await?;
+        Ok(Session {
+            object: Some(object),
+        })
+    }
+
+    /// Ends a piece of work that takes too long. Its connection is closed with it, so the server rolls it back.
+    pub(crate) async fn bounded<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        tokio::time::timeout(self.work_timeout, work)
+            .await
+            .unwrap_or(Err(StoreError::TooSlow))
+    }
+}
+
+fn connection_config(settings: &Settings) -> Result<tokio_postgres::Config, StoreError> {
+    // The URL holds a password: its text must not reach the error.
+    let mut config: tokio_postgres::Config =
+        settings.url.parse().map_err(|_| StoreError::Setting {
+            field: "DATABASE_URL",
+            rule: "must be like postgres://user:password@host:port/database".into(),
+        })?;
+    let ms = settings.work_timeout_ms;
+    // The work's statements meet tables of every size with one plan, so the plan must be the one for large tables.
+    config.options(format!(
+        "-c statement_timeout={ms} -c lock_timeout={ms} -c idle_in_transaction_session_timeout={ms} \
+         -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
+    ));
+    if config.get_application_name().is_none() {
+        config.application_name("refill");
+    }
+    config
+        .connect_timeout(Duration::from_millis(settings.acquire_timeout_ms))
+        .tcp_user_timeout(Duration::from_millis(ms))
+        .keepalives_idle(Duration::from_secs(10));
+    Ok(config)
+}
+
+/// A connection at work. Unless it is given back it is closed: nobody else may meet a transaction whose end is unknown.
+pub(crate) struct Session {
+    object: Option<Object>,
+}
+
+impl Session {
+    #[expect(
+        clippy::expect_used,
+        reason = "the connection is only taken out when the session ends"
+    )]
+    pub(crate) fn client(&self) -> &Object {
+        self.object
+            .as_ref()
+            .expect("a session has its connection until it ends")
+    }
+
+    pub(crate) async fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
+        Ok(self.client_mut().transaction().await?)
+    }
+
+    #[expect(
+        clippy::expect_used,
+        reason = "the connection is only taken out when the session ends"
+    )]
+    pub(crate) fn client_mut(&mut self) -> &mut Object {
+        self.object
+            .as_mut()
+            .expect("a session has its connection until it ends")
+    }
+
+    /// The work has ended, one way or the other, and the connection is idle.
+    pub(crate) fn give_back(mut self) {
+        drop(self.object.take());
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(object) = self.object.take() {
+            drop(Object::take(object));
+        }
+    }
+}
+
+/// How long the answer to a commit is waited for.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Commits. Whatever breaks from here on leaves open whether it happened.
+pub(crate) async fn commit(transaction: Transaction<'_>) -> Result<(), StoreError> {
+    match tokio::time::timeout(COMMIT_TIMEOUT, transaction.commit()).await {
+        Ok(Ok(())) => Ok(()),
+        // An answer from the server: it refused, so nothing was done.
+        Ok(Err(error)) if error.code().is_some() => Err(error.into()),
+        Ok(Err(_)) | Err(_) => Err(StoreError::CommitUnknown),
+    }
+}
+
+/// A duration as statements take it.
+pub(crate) fn in_ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

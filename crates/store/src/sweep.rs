@@ -1,0 +1,223 @@
+//! What has stood still: batches whose hints were not confirmed, hints that were lost, looks and leases whose time has come.
+//!
+//! Everything here may be run by any number of processes at once.
+
+use std::time::Duration;
+
+use domain::{BusinessId, Lane, OrderCode, OrderKey};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::session::in_ms;
+use crate::{Store, StoreError};
+
+/// A stored batch whose hints are to be published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unannounced {
+    /// Whose.
+    pub business: BusinessId,
+    /// Which.
+    pub batch_id: Uuid,
+    /// On which lane.
+    pub lane: Lane,
+    /// Its orders that nobody has claimed yet; empty: nothing is left to announce.
+    pub orders: Vec<OrderCode>,
+}
+
+impl Store {
+    /// How many batches wait for the broker, counted up to `limit`.
+    pub async fn unannounced_count(&self, limit: i64) -> Result<i64, StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session
+                .client()
+                .prepare_cached("SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS waiting")
+                .await?;
+            let count = session
+                .client()
+                .query_one(&statement, &[&limit])
+                .await?
+                .get(0);
+            session.give_back();
+            Ok(count)
+        })
+        .await
+    }
+
+    /// All hints of these batches are confirmed.
+    pub async fn announced(&self, batches: &[(BusinessId, Uuid)]) -> Result<(), StoreError> {
+        let businesses: Vec<&str> = batches
+            .iter()
+            .map(|(business, _)| business.as_str())
+            .collect();
+        let ids: Vec<Uuid> = batches.iter().map(|(_, id)| *id).collect();
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session
+                .client()
+                .prepare_cached(
+                    "DELETE FROM outbox o USING unnest($1::text[], $2::uuid[]) AS done (business_id, batch_id)
+                     WHERE o.business_id = done.business_id AND o.batch_id = done.batch_id",
+                )
+                .await?;
+            session.client().execute(&statement, &[&businesses, &ids]).await?;
+            session.give_back();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes up to `limit` batches whose publisher has not reported in time. Whoever takes one has `grace` to announce it
+    /// before it is taken again.
+    pub async fn take_unannounced(
+        &self,
+        limit: i64,
+        grace: Duration,
+    ) -> Result<Vec<Unannounced>, StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session
+                .client()
+                .prepare_cached(
+                    "WITH taken AS (
+                         UPDATE outbox SET due_at = now() + $2::bigint * interval '1 millisecond'
+                         WHERE (business_id, batch_id) IN (
+                             SELECT business_id, batch_id FROM outbox WHERE due_at <= now()
+                             ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+                         RETURNING business_id, batch_id, lane
+                     )
+                     SELECT t.business_id, t.batch_id, t.lane,
+                            ARRAY(SELECT o.order_code FROM orders o
+                                  WHERE o.business_id = t.business_id AND o.batch_id = t.batch_id AND o.state = 0
+                                    AND o.order_code BETWEEN b.first_code AND b.last_code
+                                  ORDER BY o.order_code)
+                     FROM taken t JOIN batches b USING (business_id, batch_id)",
+                )
+                .await?;
+            let rows = session.client().query(&statement, &[&limit, &in_ms(grace)]).await?;
+            session.give_back();
+            Ok(rows
+                .iter()
+                .map(|row| Unannounced {
+                    business: BusinessId::new(row.get::<_, String>(0)),
+                    batch_id: row.get(1),
+                    lane: Lane::new(row.get::<_, String>(2)),
+                    orders: row.get::<_, Vec<Uuid>>(3).into_iter().map(OrderCode::from_uuid).collect(),
+                })
+                .collect())
+        })
+        .await
+    }
+
+    /// Orders of a lane whose look or lease is due, the longest due first. Claim them; whoever comes first works on them.
+    pub async fn due_orders(&self, lane: &Lane, limit: i64) -> Result<Vec<OrderKey>, StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            // Two ranges of the index: one for what waits for its next look, one for those whose worker was lost.
+            let statement = session
+                .client()
+                .prepare_cached(
+                    "(SELECT business_id, order_code, due_at FROM timers
+                      WHERE lane = $1 AND kind = 1 AND due_at <= now() ORDER BY due_at LIMIT $2)
+                     UNION ALL
+                     (SELECT business_id, order_code, due_at FROM timers
+                      WHERE lane = $1 AND kind = 2 AND due_at <= now() ORDER BY due_at LIMIT $2)
+                     ORDER BY due_at LIMIT $2",
+                )
+                .await?;
+            let rows = session
+                .client()
+                .query(&statement, &[&lane.as_str(), &limit])
+                .await?;
+            session.give_back();
+            Ok(rows.iter().map(key).collect())
+        })
+        .await
+    }
+
+    /// The lanes that open orders wait on, also those that no product travels any more.
+    pub async fn lanes_in_use(&self) -> Result<Vec<Lane>, StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session
+                .client()
+                .prepare_cached(
+                    "SELECT DISTINCT lane FROM products UNION SELECT lane FROM lane_marks",
+                )
+                .await?;
+            let rows = session.client().query(&statement, &[]).await?;
+            session.give_back();
+            Ok(rows
+                .iter()
+                .map(|row| Lane::new(row.get::<_, String>(0)))
+                .collect())
+        })
+        .await
+    }
+
+    /// Notes how far a lane's queue has moved: the newest order that has been taken from it.
+    pub async fn mark_lane(&self, lane: &Lane, newest: OrderCode) -> Result<(), StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session
+                .client()
+                .prepare_cached(
+                    "INSERT INTO lane_marks AS m (lane, newest_code) VALUES ($1, $2)
+                     ON CONFLICT (lane) DO UPDATE SET newest_code = excluded.newest_code, moved_at = now()
+                     WHERE m.newest_code < excluded.newest_code",
+                )
+                .await?;
+            session.client().execute(&statement, &[&lane.as_str(), &newest.uuid()]).await?;
+            session.give_back();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes up to `limit` stored orders of a lane whose hint is overdue and must be lost: because the lane's queue is empty, or
+    /// because it has moved past orders that are `margin` younger. They are left alone for `grace` from now on.
+    pub async fn take_lost_hints(
+        &self,
+        lane: &Lane,
+        queue_is_empty: bool,
+        margin: Duration,
+        grace: Duration,
+        limit: i64,
+    ) -> Result<Vec<OrderKey>, StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session
+                .client()
+                .prepare_cached(
+                    "UPDATE timers SET due_at = now() + $4::bigint * interval '1 millisecond'
+                     WHERE (business_id, order_code) IN (
+                         SELECT t.business_id, t.order_code
+                         FROM timers t JOIN orders o USING (business_id, order_code)
+                         WHERE t.lane = $1 AND t.kind = 0 AND t.due_at <= now()
+                           AND ($2 OR o.created_at < (
+                               SELECT n.created_at - $3::bigint * interval '1 millisecond'
+                               FROM lane_marks m, LATERAL (
+                                   SELECT x.created_at FROM businesses b JOIN orders x
+                                   ON x.business_id = b.business_id AND x.order_code = m.newest_code) n
+                               WHERE m.lane = $1))
+                         ORDER BY t.due_at LIMIT $5 FOR UPDATE OF t SKIP LOCKED)
+                     RETURNING business_id, order_code, due_at",
+                )
+                .await?;
+            let rows = session
+                .client()
+                .query(&statement, &[&lane.as_str(), &queue_is_empty, &in_ms(margin), &in_ms(grace), &limit])
+                .await?;
+            session.give_back();
+            Ok(rows.iter().map(key).collect())
+        })
+        .await
+    }
+}
+
+fn key(row: &Row) -> OrderKey {
+    OrderKey {
+        business: BusinessId::new(row.get::<_, String>(0)),
+        order: OrderCode::from_uuid(row.get(1)),
+    }
+}
