@@ -489,7 +489,7 @@ fn heard(
             change.attempt = set(AttemptState::NotCharged);
             move_on(life, &mut change, reason, world);
         }
-        Verdict::NotSent if attempt.calls <= 1 => {
+        Verdict::NotSent if source == Source::Submit && attempt.calls <= 1 => {
             change.attempt = set(AttemptState::NotCharged);
             change.wait = Wait::Check(world.now.after(ROOM_WAIT));
         }

@@ -319,6 +319,20 @@ fn a_call_that_was_never_sent_may_go_to_the_same_supplier_again() {
 }
 
 #[test]
+fn a_query_that_was_never_sent_says_nothing_about_the_submit() {
+    let life = submitted("query", AttemptState::Unknown, 60);
+    let change = change_of(&life, &query_says(Verdict::NotSent), &[]);
+    assert_eq!(change.state, OrderState::Processing);
+    assert!(matches!(
+        change.attempt,
+        AttemptChange::Set {
+            state: AttemptState::Unknown,
+            ..
+        }
+    ));
+}
+
+#[test]
 fn a_push_settles_and_outdates_the_worker_that_still_waits() {
     let life = submitted("query", AttemptState::Calling, 1);
     let change = change_of(&life, &pushed(success()), &[]);

@@ -2,43 +2,59 @@
 
 use std::collections::HashMap;
 
-use domain::{AttemptNo, BusinessId, OrderCode, OrderKey, SupplierId};
+use domain::{AttemptNo, BusinessId, Money, OrderCode, OrderKey, SupplierId};
 
-use crate::life::Pushed;
 use crate::{Store, StoreError};
 
+/// The attempt that a reference names, and what an answer about it is held against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referenced {
+    /// Its order.
+    pub key: OrderKey,
+    /// Its number.
+    pub attempt: AttemptNo,
+    /// The order's account.
+    pub account: String,
+    /// The order's face value.
+    pub spec: Money,
+}
+
 impl Store {
-    /// The attempts that the pushes are about; a reference counts only for the supplier that it was given to.
-    pub(crate) async fn find_references(
+    /// The attempts that these references name, by supplier and reference. A reference counts only for the supplier that it was
+    /// given to; one that is not in the answer was never given out.
+    pub async fn find_references(
         &self,
-        pushes: &[Pushed],
-    ) -> Result<HashMap<(String, SupplierId), (OrderKey, AttemptNo)>, StoreError> {
-        let references: Vec<&str> = pushes.iter().map(|p| p.reference.as_str()).collect();
-        let suppliers: Vec<&str> = pushes.iter().map(|p| p.supplier.as_str()).collect();
+        references: &[(SupplierId, String)],
+    ) -> Result<HashMap<(SupplierId, String), Referenced>, StoreError> {
+        let suppliers: Vec<&str> = references.iter().map(|(s, _)| s.as_str()).collect();
+        let numbers: Vec<&str> = references.iter().map(|(_, r)| r.as_str()).collect();
         self.bounded(async {
             let session = self.session().await?;
             let statement = session
                 .client()
                 .prepare_cached(
-                    "SELECT a.reference, a.supplier_id, a.business_id, a.order_code, a.attempt_no
-                     FROM unnest($1::text[], $2::text[]) AS p (reference, supplier_id)
-                     JOIN attempts a USING (reference, supplier_id)",
+                    "SELECT a.supplier_id, a.reference, a.business_id, a.order_code, a.attempt_no, o.account, o.spec
+                     FROM unnest($1::text[], $2::text[]) AS p (supplier_id, reference)
+                     JOIN attempts a USING (supplier_id, reference)
+                     JOIN orders o USING (business_id, order_code)",
                 )
                 .await?;
-            let rows = session
-                .client()
-                .query(&statement, &[&references, &suppliers])
-                .await?;
+            let rows = session.client().query(&statement, &[&suppliers, &numbers]).await?;
             session.give_back();
             Ok(rows
                 .iter()
                 .map(|row| {
-                    let key = OrderKey {
-                        business: BusinessId::new(row.get::<_, String>(2)),
-                        order: OrderCode::from_uuid(row.get(3)),
+                    let named = (SupplierId::new(row.get::<_, String>(0)), row.get(1));
+                    let referenced = Referenced {
+                        key: OrderKey {
+                            business: BusinessId::new(row.get::<_, String>(2)),
+                            order: OrderCode::from_uuid(row.get(3)),
+                        },
+                        attempt: AttemptNo(row.get(4)),
+                        account: row.get(5),
+                        spec: Money::from_units(row.get(6)),
                     };
-                    let supplier = SupplierId::new(row.get::<_, String>(1));
-                    ((row.get(0), supplier), (key, AttemptNo(row.get(4))))
+                    (named, referenced)
                 })
                 .collect())
         })

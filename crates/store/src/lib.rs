@@ -23,5 +23,6 @@ pub use catalogue::{CatalogueTask, ImportError, Imported};
 pub use check::{Check, Finding};
 pub use doubts::OpenDoubt;
 pub use error::StoreError;
+pub use find::Referenced;
 pub use session::{Settings, Store};
 pub use sweep::Unannounced;

@@ -97,24 +97,15 @@ pub struct Outcome {
     pub evidence: Evidence,
 }
 
-/// What a supplier's push said; its signature has been checked.
+/// What a supplier's push said; its signature has been checked and its reference looked up (`find_references`).
 #[derive(Clone, Debug)]
 pub struct Pushed {
-    /// Who called.
-    pub supplier: SupplierId,
-    /// Our reference.
-    pub reference: String,
+    /// Which order.
+    pub key: OrderKey,
+    /// Which attempt.
+    pub attempt: AttemptNo,
     /// What was heard.
     pub evidence: Evidence,
-}
-
-/// What became of a push.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PushFate {
-    /// It is in the database, or was no news.
-    Recorded,
-    /// The supplier never got such a reference from us.
-    UnknownReference,
 }
 
 /// What became of an order that something happened to.
@@ -223,32 +214,24 @@ impl Store {
         self.happen_in_rounds(happenings, catalogue).await
     }
 
-    /// Records what suppliers pushed; fates in the order of `pushes`. Answer the suppliers only when this has returned.
+    /// Records what suppliers pushed. Answer them only when this has returned.
     pub async fn record_pushes(
         &self,
         pushes: Vec<Pushed>,
         catalogue: &Catalogue,
-    ) -> Result<(Vec<PushFate>, Vec<Moved>), StoreError> {
-        let found = self.find_references(&pushes).await?;
-        let mut fates = Vec::with_capacity(pushes.len());
-        let mut happenings = Vec::with_capacity(pushes.len());
-        for pushed in pushes {
-            let Some((key, attempt)) = found.get(&(pushed.reference, pushed.supplier)) else {
-                fates.push(PushFate::UnknownReference);
-                continue;
-            };
-            fates.push(PushFate::Recorded);
-            happenings.push(Happening {
-                key: key.clone(),
+    ) -> Result<Vec<Moved>, StoreError> {
+        let happenings = pushes
+            .into_iter()
+            .map(|pushed| Happening {
+                key: pushed.key,
                 event: Event::Push {
-                    attempt: *attempt,
+                    attempt: pushed.attempt,
                     verdict: pushed.evidence.verdict.clone(),
                 },
                 evidence: Some(pushed.evidence),
-            });
-        }
-        let moved = self.happen_in_rounds(happenings, catalogue).await?;
-        Ok((fates, moved))
+            })
+            .collect();
+        self.happen_in_rounds(happenings, catalogue).await
     }
 
     /// Writes a person's decision.
