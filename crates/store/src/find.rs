@@ -45,7 +45,7 @@ impl Store {
                 .iter()
                 .map(|row| {
                     let named = (SupplierId::new(row.get::<_, String>(0)), row.get(1));
-                    let referenced = Referenced {
+                    let attempt = Referenced {
                         key: OrderKey {
                             business: BusinessId::new(row.get::<_, String>(2)),
                             order: OrderCode::from_uuid(row.get(3)),
@@ -54,7 +54,7 @@ impl Store {
                         account: row.get(5),
                         spec: Money::from_units(row.get(6)),
                     };
-                    (named, referenced)
+                    (named, attempt)
                 })
                 .collect())
         })
