@@ -1,4 +1,5 @@
 //! What is heard over a line that is slow, cut, rude or dead. A submit that may have arrived is never anything but unknown.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -187,8 +188,8 @@ async fn a_truncated_answer_is_unknown_even_where_what_came_reads_well() {
 
 #[tokio::test]
 async fn silence_ends_with_the_card_s_time_out_before_or_within_the_answer() {
-    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 40\r\n\r\n{\"errno\":203".to_vec();
-    for manner in [Manner::SayAndHang(vec![]), Manner::SayAndHang(head)] {
+    let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 40\r\n\r\n{\"errno\":203".to_vec();
+    for manner in [Manner::SayAndHang(vec![]), Manner::SayAndHang(begun)] {
         let heard = heard_from(manner, Duration::from_millis(300)).await;
         assert_eq!(heard.verdict.word(), "unknown");
     }

@@ -1,5 +1,6 @@
 //! The `openapi` shape from outside: what it sends is a merchant's request as the contract asks for it, and what it takes is a signed
 //! report.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use domain::catalogue::{Platform, Supplier};
 use domain::{BusinessId, Money, SupplierId, UnixMs};
