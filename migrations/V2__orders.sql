@@ -218,6 +218,7 @@ CREATE TABLE callbacks (
     CONSTRAINT tries_are_bounded CHECK (tries BETWEEN 0 AND 10)
 ) WITH (fillfactor = 70);
 CREATE INDEX callbacks_due ON callbacks (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX callbacks_parked ON callbacks (business_id, order_code) WHERE state = 3;
 
 -- Every try, written before its POST. A round is one schedule of ten tries; a resend begins another.
 CREATE TABLE callback_tries (

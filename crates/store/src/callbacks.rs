@@ -1,1 +1,86 @@
-//! Status reports: claimed, tried, recorded.
+//! Status reports: claimed, tried, recorded (`CONTRACT.md` §6).
+//!
+//! ```text
+//!  state        becomes     when
+//!  -----------  ----------  ---------------------------------------------------------------
+//!  0 waiting    1 sending   claimed (`claim`): its time has come, or its first hint is here
+//!  1 sending    2 delivered the merchant took it (`record`)
+//!  1 sending    0 waiting   it did not, and the schedule has another try
+//!  1 sending    3 parked    it did not, and that was the last try
+//!  1 sending    1 sending   the lease ran out: the worker was lost, and with it the try
+//!  2, 3         0 waiting   sent again on request: a new round of tries (`desk`)
+//! ```
+//!
+//! A claim raises the epoch; what is recorded under an older one changes nothing but its own try's row.
+
+mod claim;
+mod desk;
+mod record;
+
+use std::time::Duration;
+
+use domain::{Epoch, OrderKey};
+
+use crate::reads::OrderView;
+
+pub use desk::{ParkedReport, ReportBacklog, Resend};
+
+/// A report that is to be sent now, before its lease ends. Its try is written already.
+#[derive(Clone, Debug)]
+pub struct ClaimedReport {
+    /// Which order it reports.
+    pub key: OrderKey,
+    /// What its result must carry.
+    pub epoch: Epoch,
+    /// Which round of tries.
+    pub round: i16,
+    /// Which try of the round, from 1.
+    pub try_no: i16,
+    /// Where it goes.
+    pub url: String,
+    /// What it says: final, so the same on each try.
+    pub order: OrderView,
+}
+
+/// Whether a report that could be claimed is to be claimed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Now.
+    Now,
+    /// Not before this has passed. Costs no try.
+    Later(Duration),
+}
+
+/// What one try came to.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    /// Which order's report.
+    pub key: OrderKey,
+    /// The claim that made the try.
+    pub epoch: Epoch,
+    /// Its round.
+    pub round: i16,
+    /// Its number in the round.
+    pub try_no: i16,
+    /// How long the call took.
+    pub duration: Duration,
+    /// The HTTP status, where there was an answer.
+    pub http_status: Option<u16>,
+    /// One word for it.
+    pub outcome: &'static str,
+    /// What happened, bounded and without secrets.
+    pub detail: Option<String>,
+    /// What follows.
+    pub next: Next,
+}
+
+/// What follows from a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The merchant has it.
+    Delivered,
+    /// Once more, after this.
+    Again(Duration),
+    /// No more, until it is asked for.
+    Parked,
+}

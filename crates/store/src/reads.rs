@@ -192,7 +192,7 @@ impl Store {
     }
 }
 
-fn order_view(row: &Row) -> Result<OrderView, StoreError> {
+pub(crate) fn order_view(row: &Row) -> Result<OrderView, StoreError> {
     let state: i16 = row.get("state");
     Ok(OrderView {
         code: OrderCode::from_uuid(row.get("order_code")),

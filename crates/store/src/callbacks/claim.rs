@@ -1,0 +1,194 @@
+//! Which reports are due, and the claim: each try is written before its call.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use deadpool_postgres::Transaction;
+use domain::{BusinessId, Epoch, OrderCode, OrderKey, schedule};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::{Admission, ClaimedReport};
+use crate::reads::order_view;
+use crate::session::{commit, in_ms};
+use crate::{Store, StoreError};
+
+impl Store {
+    /// Reports whose time has come, or whose worker was lost, the longest due first.
+    pub async fn due_reports(&self, limit: i64) -> Result<Vec<OrderKey>, StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session
+                .client()
+                .prepare_cached(
+                    "SELECT business_id, order_code FROM callbacks
+                     WHERE due_at IS NOT NULL AND due_at <= now() ORDER BY due_at LIMIT $1",
+                )
+                .await?;
+            let rows = session.client().query(&statement, &[&limit]).await?;
+            session.give_back();
+            Ok(rows.iter().map(key).collect())
+        })
+        .await
+    }
+
+    /// Claims those of `keys` that may be sent now, skipping what another worker holds. `admit` is asked once for each of them, and
+    /// what it puts off is due again then. The claimed come in the order in which they were admitted.
+    pub async fn claim_reports(
+        &self,
+        keys: &[OrderKey],
+        lease: Duration,
+        mut admit: impl FnMut(&ClaimedReport) -> Admission + Send,
+    ) -> Result<Vec<ClaimedReport>, StoreError> {
+        let unique: HashSet<&OrderKey> = keys.iter().collect();
+        if unique.is_empty() {
+            return Ok(vec![]);
+        }
+        let mut session = self.session().await?;
+        let (transaction, claimed) = self
+            .bounded(async {
+                let transaction = session.begin().await?;
+                let found = lock(&transaction, unique).await?;
+                let mut claimed = vec![];
+                let mut put_off = vec![];
+                let mut used_up = vec![];
+                for report in found {
+                    if report.try_no > schedule::MAX_TRIES {
+                        used_up.push(report);
+                        continue;
+                    }
+                    match admit(&report) {
+                        Admission::Now => claimed.push(report),
+                        Admission::Later(wait) => put_off.push((report, wait)),
+                    }
+                }
+                begin_tries(&transaction, &claimed, lease).await?;
+                put_off_reports(&transaction, &put_off).await?;
+                park(&transaction, &used_up).await?;
+                Ok((transaction, claimed))
+            })
+            .await?;
+        commit(transaction).await?;
+        session.give_back();
+        Ok(claimed)
+    }
+}
+
+/// The reports that may be claimed, under their row locks, with what they say. `epoch` and `try_no` are already those of the claim.
+/// One that was never tried need not be due: `due_at` is then when its hint would be taken for lost.
+async fn lock(
+    tx: &Transaction<'_>,
+    keys: HashSet<&OrderKey>,
+) -> Result<Vec<ClaimedReport>, StoreError> {
+    let (businesses, codes) = arrays(keys);
+    let statement = tx
+        .prepare_cached(
+            "SELECT c.business_id, c.url, c.epoch + 1 AS epoch, c.round, (c.tries + 1)::smallint AS try_no,
+                    o.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
+                    o.message, o.voucher, (extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms,
+                    (extract(epoch FROM o.finished_at) * 1000)::bigint AS finished_ms
+             FROM unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)
+             JOIN callbacks c ON c.business_id = k.business_id AND c.order_code = k.order_code
+             JOIN orders o ON o.business_id = c.business_id AND o.order_code = c.order_code
+             JOIN batches b ON b.business_id = o.business_id AND b.batch_id = o.batch_id
+             WHERE c.due_at <= now() OR c.state = 0 AND c.tries = 0 AND c.round = 1
+             FOR UPDATE OF c SKIP LOCKED",
+        )
+        .await?;
+    let rows = tx.query(&statement, &[&businesses, &codes]).await?;
+    rows.iter().map(report).collect()
+}
+
+async fn begin_tries(
+    tx: &Transaction<'_>,
+    claimed: &[ClaimedReport],
+    lease: Duration,
+) -> Result<(), StoreError> {
+    if claimed.is_empty() {
+        return Ok(());
+    }
+    let (businesses, codes) = arrays(claimed.iter().map(|r| &r.key));
+    let statement = tx
+        .prepare_cached(
+            "WITH claimed AS (
+                 UPDATE callbacks c SET state = 1, epoch = c.epoch + 1, tries = c.tries + 1,
+                        due_at = now() + $3::bigint * interval '1 millisecond'
+                 FROM unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)
+                 WHERE c.business_id = k.business_id AND c.order_code = k.order_code
+                 RETURNING c.business_id, c.order_code, c.round, c.tries
+             )
+             INSERT INTO callback_tries (business_id, order_code, round, try_no)
+             SELECT business_id, order_code, round, tries FROM claimed",
+        )
+        .await?;
+    let rows = tx
+        .execute(&statement, &[&businesses, &codes, &in_ms(lease)])
+        .await?;
+    if rows == claimed.len() as u64 {
+        Ok(())
+    } else {
+        Err(StoreError::unreadable("a report changed under its lock"))
+    }
+}
+
+async fn put_off_reports(
+    tx: &Transaction<'_>,
+    put_off: &[(ClaimedReport, Duration)],
+) -> Result<(), StoreError> {
+    if put_off.is_empty() {
+        return Ok(());
+    }
+    let (businesses, codes) = arrays(put_off.iter().map(|(report, _)| &report.key));
+    let waits: Vec<i64> = put_off.iter().map(|(_, wait)| in_ms(*wait)).collect();
+    let statement = tx
+        .prepare_cached(
+            "UPDATE callbacks c SET state = 0, due_at = now() + k.wait_ms * interval '1 millisecond'
+             FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS k (business_id, order_code, wait_ms)
+             WHERE c.business_id = k.business_id AND c.order_code = k.order_code",
+        )
+        .await?;
+    tx.execute(&statement, &[&businesses, &codes, &waits])
+        .await?;
+    Ok(())
+}
+
+/// The last try of the round was lost with its worker.
+async fn park(tx: &Transaction<'_>, used_up: &[ClaimedReport]) -> Result<(), StoreError> {
+    if used_up.is_empty() {
+        return Ok(());
+    }
+    let (businesses, codes) = arrays(used_up.iter().map(|r| &r.key));
+    let statement = tx
+        .prepare_cached(
+            "UPDATE callbacks c SET state = 3, due_at = NULL
+             FROM unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)
+             WHERE c.business_id = k.business_id AND c.order_code = k.order_code",
+        )
+        .await?;
+    tx.execute(&statement, &[&businesses, &codes]).await?;
+    Ok(())
+}
+
+fn arrays<'a>(keys: impl IntoIterator<Item = &'a OrderKey>) -> (Vec<&'a str>, Vec<Uuid>) {
+    keys.into_iter()
+        .map(|key| (key.business.as_str(), key.order.uuid()))
+        .unzip()
+}
+
+fn key(row: &Row) -> OrderKey {
+    OrderKey {
+        business: BusinessId::new(row.get::<_, String>("business_id")),
+        order: OrderCode::from_uuid(row.get("order_code")),
+    }
+}
+
+fn report(row: &Row) -> Result<ClaimedReport, StoreError> {
+    Ok(ClaimedReport {
+        key: key(row),
+        epoch: Epoch(row.get("epoch")),
+        round: row.get("round"),
+        try_no: row.get("try_no"),
+        url: row.get("url"),
+        order: order_view(row)?,
+    })
+}

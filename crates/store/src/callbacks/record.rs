@@ -1,0 +1,143 @@
+//! What tries came to, many at a time.
+
+use deadpool_postgres::Transaction;
+use domain::OrderKey;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::{Next, Tried};
+use crate::session::{commit, in_ms};
+use crate::{Store, StoreError};
+
+impl Store {
+    /// Records what tries came to. Returns how many reports moved: one whose claim has been followed by another does not.
+    /// Safe to repeat.
+    pub async fn record_tries(&self, tried: &[Tried]) -> Result<u64, StoreError> {
+        if tried.is_empty() {
+            return Ok(0);
+        }
+        let mut contended = 0;
+        loop {
+            match self.record_tries_once(tried).await {
+                Err(StoreError::Contended(_)) if contended < 5 => contended += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn record_tries_once(&self, tried: &[Tried]) -> Result<u64, StoreError> {
+        let rows = Rows::of(tried);
+        let mut session = self.session().await?;
+        let (transaction, moved) = self
+            .bounded(async {
+                let transaction = session.begin().await?;
+                rows.note_tries(&transaction).await?;
+                let moved = rows.move_reports(&transaction).await?;
+                Ok((transaction, moved))
+            })
+            .await?;
+        commit(transaction).await?;
+        session.give_back();
+        Ok(moved)
+    }
+}
+
+/// The set, column by column.
+#[derive(Default)]
+struct Rows<'t> {
+    businesses: Vec<&'t str>,
+    codes: Vec<Uuid>,
+    epochs: Vec<i32>,
+    rounds: Vec<i16>,
+    tries: Vec<i16>,
+    durations_ms: Vec<i32>,
+    http_statuses: Vec<Option<i16>>,
+    outcomes: Vec<&'t str>,
+    details: Vec<Option<&'t str>>,
+    states: Vec<i16>,
+    waits_ms: Vec<i64>,
+}
+
+impl<'t> Rows<'t> {
+    /// In the order of the keys: two sets that share rows must not wait for each other in a ring.
+    fn of(tried: &'t [Tried]) -> Self {
+        let mut sorted: Vec<&Tried> = tried.iter().collect();
+        sorted.sort_by_key(|t| &t.key);
+        let mut rows = Self::default();
+        for t in sorted {
+            let OrderKey { business, order } = &t.key;
+            rows.businesses.push(business.as_str());
+            rows.codes.push(order.uuid());
+            rows.epochs.push(t.epoch.0);
+            rows.rounds.push(t.round);
+            rows.tries.push(t.try_no);
+            rows.durations_ms
+                .push(i32::try_from(t.duration.as_millis()).unwrap_or(i32::MAX));
+            rows.http_statuses
+                .push(t.http_status.and_then(|s| i16::try_from(s).ok()));
+            rows.outcomes.push(t.outcome);
+            rows.details.push(t.detail.as_deref());
+            let (state, wait_ms) = match t.next {
+                Next::Again(wait) => (0, in_ms(wait)),
+                Next::Delivered => (2, 0),
+                Next::Parked => (3, 0),
+            };
+            rows.states.push(state);
+            rows.waits_ms.push(wait_ms);
+        }
+        rows
+    }
+
+    /// The facts about each try, whatever has become of its report since.
+    async fn note_tries(&self, tx: &Transaction<'_>) -> Result<(), StoreError> {
+        let statement = tx
+            .prepare_cached(
+                "UPDATE callback_tries t SET duration_ms = d.duration_ms, http_status = d.http_status, outcome = d.outcome,
+                        detail = d.detail
+                 FROM unnest($1::text[], $2::uuid[], $3::smallint[], $4::smallint[], $5::int[], $6::smallint[], $7::text[],
+                             $8::text[])
+                     AS d (business_id, order_code, round, try_no, duration_ms, http_status, outcome, detail)
+                 WHERE t.business_id = d.business_id AND t.order_code = d.order_code AND t.round = d.round
+                   AND t.try_no = d.try_no",
+            )
+            .await?;
+        tx.execute(
+            &statement,
+            &[
+                &self.businesses,
+                &self.codes,
+                &self.rounds,
+                &self.tries,
+                &self.durations_ms,
+                &self.http_statuses,
+                &self.outcomes,
+                &self.details,
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// What follows, for those whose claim is still in force.
+    async fn move_reports(&self, tx: &Transaction<'_>) -> Result<u64, StoreError> {
+        let statement = tx
+            .prepare_cached(
+                "UPDATE callbacks c
+                 SET state = d.state,
+                     due_at = CASE WHEN d.state = 0 THEN now() + d.wait_ms * interval '1 millisecond' END,
+                     delivered_at = CASE WHEN d.state = 2 THEN now() ELSE c.delivered_at END
+                 FROM unnest($1::text[], $2::uuid[], $3::int[], $4::smallint[], $5::bigint[])
+                     AS d (business_id, order_code, epoch, state, wait_ms)
+                 WHERE c.business_id = d.business_id AND c.order_code = d.order_code AND c.epoch = d.epoch AND c.state = 1",
+            )
+            .await?;
+        let columns: [&(dyn ToSql + Sync); 5] = [
+            &self.businesses,
+            &self.codes,
+            &self.epochs,
+            &self.states,
+            &self.waits_ms,
+        ];
+        Ok(tx.execute(&statement, &columns).await?)
+    }
+}
