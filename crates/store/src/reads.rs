@@ -59,7 +59,7 @@ pub struct BatchView {
 }
 
 /// A balance as its merchant sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BalanceView {
     /// Prepaid money.
     pub prepaid: Money,
