@@ -32,7 +32,7 @@ pub struct Balance {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CallbackHealth {
     /// Reports that wait for their first or next try.
-    pub waiting: u64,
+    pub waiting: i64,
     /// Reports that were tried to the end and wait for a resend.
-    pub parked: u64,
+    pub parked: i64,
 }

@@ -138,7 +138,7 @@ pub struct BatchInfo {
     /// When it was stored, Unix milliseconds.
     pub create_time: i64,
     /// How many orders it has.
-    pub item_count: u32,
+    pub item_count: i64,
     /// How many of them stand where.
     pub counts: StateCounts,
     /// What all of them cost.
@@ -165,15 +165,15 @@ pub struct BatchInfo {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StateCounts {
     /// Status 0.
-    pub stored: u32,
+    pub stored: i64,
     /// Status 1.
-    pub processing: u32,
+    pub processing: i64,
     /// Status 2.
-    pub succeeded: u32,
+    pub succeeded: i64,
     /// Status 3.
-    pub failed: u32,
+    pub failed: i64,
     /// Status 4.
-    pub cancelled: u32,
+    pub cancelled: i64,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use domain::product::{Face, Price, Product, Rate};
 use domain::{BusinessId, Catalogue, Money, ProductCode};
+use regex::Regex;
 use serde::{Serialize, Serializer};
 
 use crate::exact;
@@ -89,7 +90,7 @@ fn entry(product: &Product, price: Price) -> ProductEntry {
         step: range.map(|(_, _, step)| step),
         settlement_price,
         rate,
-        account_pattern: product.account_pattern.as_ref().map(ToString::to_string),
+        account_pattern: product.account_pattern.as_ref().map(shown),
         attach_fields: product
             .attach_fields
             .iter()
@@ -97,11 +98,20 @@ fn entry(product: &Product, price: Price) -> ProductEntry {
                 name: field.name.clone(),
                 label: field.label.clone(),
                 required: field.required,
-                pattern: field.pattern.as_ref().map(ToString::to_string),
+                pattern: field.pattern.as_ref().map(shown),
             })
             .collect(),
         on_sale: product.on_sale,
     }
+}
+
+/// A pattern as it was written: the catalogue anchors it at both ends.
+fn shown(pattern: &Regex) -> String {
+    let text = pattern.as_str();
+    text.strip_prefix(r"\A(?:")
+        .and_then(|inside| inside.strip_suffix(r")\z"))
+        .unwrap_or(text)
+        .to_owned()
 }
 
 #[expect(clippy::ref_option, reason = "the form that serde calls")]
@@ -124,7 +134,7 @@ mod tests {
             name: format!("the {code}"),
             lane: Lane::new("mobile"),
             face,
-            account_pattern: None,
+            account_pattern: domain::catalogue_file::whole_text("1[0-9]{10}").ok(),
             attach_fields: vec![],
             on_sale: true,
             counted: false,
@@ -164,8 +174,8 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&product_list(&catalogue, &business)).unwrap(),
             concat!(
-                r#"[{"productCode":"A","productName":"the A","faceValue":50,"settlementPrice":49.1,"attachFields":[],"onSale":true},"#,
-                r#"{"productCode":"B","productName":"the B","minSpec":0.3,"maxSpec":200,"step":0.1,"rate":0.985,"attachFields":[],"onSale":true}]"#
+                r#"[{"productCode":"A","productName":"the A","faceValue":50,"settlementPrice":49.1,"accountPattern":"1[0-9]{10}","attachFields":[],"onSale":true},"#,
+                r#"{"productCode":"B","productName":"the B","minSpec":0.3,"maxSpec":200,"step":0.1,"rate":0.985,"accountPattern":"1[0-9]{10}","attachFields":[],"onSale":true}]"#
             )
         );
         assert!(product_list(&catalogue, &BusinessId::new("other")).is_empty());
