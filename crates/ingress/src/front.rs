@@ -1,0 +1,90 @@
+//! What all requests share.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use domain::UnixMs;
+use domain::catalogue::Business;
+use queue::PublisherHandle;
+use store::Store;
+use store::intake::{Nonce, SignedRequest};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::announce::Announcer;
+use crate::answer::Refusal;
+use crate::backlog::Backlog;
+use crate::body::BodyMemory;
+use crate::known::Known;
+use crate::rate::RateLimits;
+use crate::settings::Settings;
+
+/// The door's furniture.
+pub(crate) struct Front {
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    pub(crate) publisher: PublisherHandle,
+    pub(crate) announcer: Announcer,
+    pub(crate) backlog: Backlog,
+    pub(crate) body_memory: BodyMemory,
+    /// Requests run here and not in their connection, so that a caller who hangs up does not stop a batch halfway.
+    pub(crate) requests: TaskTracker,
+    known: watch::Receiver<Arc<Known>>,
+    slots: Arc<Semaphore>,
+    rates: RateLimits,
+}
+
+impl Front {
+    pub(crate) fn new(
+        settings: Settings,
+        store: Store,
+        publisher: PublisherHandle,
+        announcer: Announcer,
+        backlog: Backlog,
+        known: watch::Receiver<Arc<Known>>,
+    ) -> Self {
+        Self {
+            body_memory: BodyMemory::new(settings.max_body_memory_bytes),
+            slots: Arc::new(Semaphore::new(settings.max_in_flight)),
+            rates: RateLimits::default(),
+            requests: TaskTracker::new(),
+            settings,
+            store,
+            publisher,
+            announcer,
+            backlog,
+            known,
+        }
+    }
+
+    /// The present snapshot.
+    pub(crate) fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.borrow())
+    }
+
+    /// Now, by this machine's clock: only timestamps of requests and validity of keys are held against it.
+    pub(crate) fn now() -> UnixMs {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        UnixMs(0).after(since.unwrap_or_default())
+    }
+
+    /// A place among the requests in flight.
+    pub(crate) fn slot(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.slots)
+            .try_acquire_owned()
+            .map_err(|_| Refusal::Overloaded)
+    }
+
+    pub(crate) fn has_rate_left(&self, business: &Business) -> bool {
+        self.rates
+            .take(&business.id, business.rate_limit, Instant::now())
+    }
+
+    /// Uses up the nonce of a request that stores nothing; a nonce that had been used is the answer.
+    pub(crate) async fn spend_nonce(&self, request: &SignedRequest) -> Result<(), Refusal> {
+        match self.store.use_nonce(request, None).await? {
+            (Nonce::Used, _) => Ok(()),
+            (Nonce::Repeated, _) => Err(Refusal::NonceRepeated),
+        }
+    }
+}
