@@ -74,7 +74,7 @@ pub(crate) async fn hear(
         .find_references(std::slice::from_ref(&named))
         .await?;
     let attempt = found.remove(&named).ok_or(NotTaken::UnknownReference)?;
-    let heard = push.against(&QueryCall {
+    let result = push.against(&QueryCall {
         reference: &named.1,
         account: &attempt.account,
         face_value: attempt.spec,
@@ -82,13 +82,13 @@ pub(crate) async fn hear(
     tracing::info!(
         supplier = %named.0,
         order = %attempt.key.order,
-        verdict = heard.verdict.word(),
+        verdict = result.verdict.word(),
         "the supplier pushed a result"
     );
     let pushed = Pushed {
         key: attempt.key,
         attempt: attempt.attempt,
-        evidence: heard.into_evidence(Source::Push),
+        evidence: result.into_evidence(Source::Push),
     };
     let moved = front
         .store

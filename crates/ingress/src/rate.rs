@@ -56,7 +56,7 @@ mod tests {
         let now = Instant::now();
         assert_eq!(taken(&limits, 10, 50, now), 10);
         assert_eq!(taken(&limits, 10, 50, now + Duration::from_millis(350)), 3);
-        assert_eq!(taken(&limits, 10, 50, now + Duration::from_secs(60)), 10);
+        assert_eq!(taken(&limits, 10, 50, now + Duration::from_mins(1)), 10);
     }
 
     #[test]

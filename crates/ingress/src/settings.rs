@@ -155,7 +155,7 @@ mod tests {
     fn the_defaults_work_and_the_nonce_outlives_both_ends_of_the_window() {
         let settings = Settings::default();
         assert_eq!(settings.check(), Ok(()));
-        assert_eq!(settings.nonce_ttl(), Duration::from_secs(660));
+        assert_eq!(settings.nonce_ttl(), Duration::from_mins(11));
     }
 
     #[test]

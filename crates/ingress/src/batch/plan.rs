@@ -127,3 +127,184 @@ pub(super) fn number_used() -> Fault {
         reason: "has been used before in another batch".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use domain::catalogue::{KeyKind, Route, Supplier};
+    use domain::product::{Face, Rate};
+    use domain::{BusinessId, Lane, MerchantId, Money, ProductCode, SupplierId};
+
+    use super::*;
+
+    fn business() -> Business {
+        Business {
+            id: BusinessId::new("b"),
+            merchant: MerchantId::new("m"),
+            enabled: true,
+            rsa_allowed: true,
+            md5_allowed: false,
+            keys: vec![],
+            callback_url: Some("https://default.example/".into()),
+            callback_sign: KeyKind::Rsa,
+            ip_allow: vec![],
+            rate_limit: 0,
+            max_in_flight: 0,
+        }
+    }
+
+    fn product(code: &str, face: Face, on_sale: bool) -> (ProductCode, Product) {
+        let product = Product {
+            code: ProductCode::new(code),
+            name: code.into(),
+            lane: Lane::new("mobile"),
+            face,
+            account_pattern: domain::catalogue_file::whole_text("1[0-9]{10}").ok(),
+            attach_fields: vec![],
+            on_sale,
+            counted: false,
+            wait_for: Duration::from_mins(1),
+        };
+        (product.code.clone(), product)
+    }
+
+    fn supplier() -> Supplier {
+        Supplier {
+            id: SupplierId::new("s"),
+            adapter: "form_md5".into(),
+            base_url: "http://s.example".into(),
+            push_base_url: None,
+            enabled: true,
+            card: serde_json::from_str(r#"{"resubmit":"query"}"#).unwrap(),
+            credentials: HashMap::new(),
+        }
+    }
+
+    fn catalogue() -> Arc<Catalogue> {
+        let fifty = Face::Fixed(Money::from_yuan(50));
+        let range = Face::Range {
+            min: "0.30".parse().unwrap(),
+            max: "200".parse().unwrap(),
+            step: "0.10".parse().unwrap(),
+        };
+        let price = Price::Fixed("49.10".parse().unwrap());
+        let rate = Price::Rate(Rate::parse("0.985").unwrap());
+        let route = Route {
+            supplier: SupplierId::new("s"),
+            sku: "1".into(),
+            cost: Money::from_yuan(48),
+            priority: 1,
+            enabled: true,
+        };
+        let routed =
+            ["FIX", "OFF", "RANGE"].map(|code| (ProductCode::new(code), vec![route.clone()]));
+        Arc::new(Catalogue {
+            products: HashMap::from([
+                product("FIX", fifty, true),
+                product("OFF", fifty, false),
+                product("RANGE", range, true),
+                product("NOWAY", fifty, true),
+                product("UNPRICED", fifty, true),
+            ]),
+            prices: HashMap::from([(
+                BusinessId::new("b"),
+                HashMap::from([
+                    (ProductCode::new("FIX"), price),
+                    (ProductCode::new("OFF"), price),
+                    (ProductCode::new("NOWAY"), price),
+                    (ProductCode::new("RANGE"), rate),
+                ]),
+            )]),
+            suppliers: HashMap::from([(SupplierId::new("s"), supplier())]),
+            routes: HashMap::from(routed),
+            ..Catalogue::default()
+        })
+    }
+
+    fn planned(product: &str, rest: &str) -> Result<Option<NewBatch>, Refused> {
+        let body = format!(
+            r#"{{"merchantId":"m","businessId":"b","batchBizCode":"B","productCode":"{product}"{rest}}}"#
+        );
+        plan(
+            body.as_bytes(),
+            &business(),
+            &catalogue(),
+            BatchLimits::default(),
+        )
+    }
+
+    fn items(accounts: &[&str], spec: &str) -> String {
+        let item = |(n, account)| format!(r#"{{"bizCode":"{n}","account":"{account}"{spec}}}"#);
+        let items: Vec<_> = accounts.iter().enumerate().map(item).collect();
+        format!(r#","itemList":[{}]"#, items.join(","))
+    }
+
+    fn status(refused: &Refused) -> i32 {
+        refused.refusal.decide().status.number()
+    }
+
+    #[test]
+    fn a_good_batch_becomes_orders_with_prices_and_growing_codes() {
+        let batch = planned(
+            "RANGE",
+            &items(&["13900000001", "13900000002"], r#","spec":"0.50""#),
+        );
+        let batch = batch.unwrap().unwrap();
+        assert_eq!(
+            batch.callback_url.as_deref(),
+            Some("https://default.example/")
+        );
+        assert_eq!(batch.orders[0].price, "0.4925".parse().unwrap());
+        assert_eq!(batch.orders[0].spec, "0.5".parse().unwrap());
+        assert!(batch.orders[0].code < batch.orders[1].code);
+        let given = items(&["13900000001"], "") + r#","callbackUrl":"mine.example/r""#;
+        let batch = planned("FIX", &given).unwrap().unwrap();
+        assert_eq!(
+            batch.callback_url.as_deref(),
+            Some("https://mine.example/r")
+        );
+        assert_eq!(batch.orders[0].spec, Money::from_yuan(50));
+    }
+
+    #[test]
+    fn without_items_there_is_nothing_to_store() {
+        assert!(planned("FIX", "").unwrap().is_none());
+        assert!(planned("NOSUCH", r#","itemList":[]"#).unwrap().is_none());
+    }
+
+    #[test]
+    fn every_business_rule_has_its_status_and_may_yet_be_a_batch_that_was_stored() {
+        let good = items(&["13900000001"], "");
+        let bad = items(&["13900000001", "nobody"], "");
+        for (product, rest, expected) in [
+            ("NOSUCH", &good, 7),
+            ("UNPRICED", &good, 7),
+            ("OFF", &good, 11),
+            ("NOWAY", &good, 11),
+            ("FIX", &bad, 3),
+            ("OFF", &bad, 3),
+            ("RANGE", &good, 3),
+        ] {
+            let refused = planned(product, rest).unwrap_err();
+            assert_eq!(status(&refused), expected, "{product}");
+            assert!(refused.claim.is_some(), "{product}");
+        }
+    }
+
+    #[test]
+    fn whose_batch_it_is_comes_before_everything_else_and_was_never_stored() {
+        for (merchant, business_id, expected) in [("other", "b", 7), ("m", "other", 3)] {
+            let body = format!(
+                r#"{{"merchantId":"{merchant}","businessId":"{business_id}","batchBizCode":"B","productCode":"NOSUCH"}}"#
+            );
+            let limits = BatchLimits::default();
+            let refused = plan(body.as_bytes(), &business(), &catalogue(), limits).unwrap_err();
+            assert_eq!(status(&refused), expected);
+            assert!(refused.claim.is_none());
+        }
+        assert_eq!(status(&planned("FIX", ",").unwrap_err()), 3);
+    }
+}
