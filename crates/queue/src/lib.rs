@@ -1,1 +1,37 @@
-//! queue
+//! RabbitMQ: it moves hints, nothing else. All AMQP of Refill is in this room.
+//!
+//! A message says that an order's row wants work; losing every message loses no order, and one that comes ten times does the work
+//! once. Depends on `domain` (keys) and `retry` (delays between connections); knows neither the database nor what the work is.
+//!
+//! ```no_run
+//! # async fn example(settings: queue::Settings, key: domain::OrderKey) -> Option<()> {
+//! # let shutdown = tokio_util::sync::CancellationToken::new();
+//! let (publisher, publishing) = queue::Publisher::new(settings.clone());
+//! let (consumer, consuming) = queue::Consumer::new(settings, publisher.clone());
+//! let tasks = [tokio::spawn(publishing.run(shutdown.clone())), tokio::spawn(consuming.run(shutdown.clone()))];
+//! let queue = queue::QueueName::callbacks();
+//! let mut deliveries = consumer.subscribe(queue.clone(), 500).await?;
+//! let confirmed = publisher.publish(&queue, vec![key]).await;
+//! let delivery = deliveries.recv().await?;
+//! // … the work, its commit, and only then:
+//! delivery.ack();
+//! # drop((tasks, confirmed)); Some(())
+//! # }
+//! ```
+//!
+//! Read `topology` (which queues), `hint` (what a message says), `publisher`, `consumer`, then `connection` (how one ends).
+
+mod connection;
+mod consumer;
+mod hint;
+mod meters;
+mod parked;
+mod publisher;
+mod settings;
+mod topology;
+
+pub use crate::consumer::{Consumer, ConsumerHandle, ConsumerTask, Delivery, DepthUnknown};
+pub use crate::hint::{HintError, TraceParent};
+pub use crate::publisher::{PublishError, Publisher, PublisherHandle, PublisherTask};
+pub use crate::settings::{BadSettings, Settings};
+pub use crate::topology::{NotALaneName, QueueName};

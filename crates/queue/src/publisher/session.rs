@@ -1,0 +1,317 @@
+//! Publishing over one connection, from its welcome to its end.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, FuturesUnordered};
+use futures::{FutureExt, StreamExt};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::ShortString;
+use lapin::{Channel, Confirmation, Event};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::{Link, LinkError, answered};
+use crate::meters::{self, PublishMeters};
+use crate::publisher::load::Message;
+use crate::publisher::window::{SetId, Verdict, Window};
+use crate::publisher::{PURPOSE, PublishError, Reply, Request};
+use crate::settings::Settings;
+use crate::topology::{self, QueueName};
+
+/// How often overdue sets and the connection are looked at.
+const TICK: Duration = Duration::from_millis(500);
+
+/// One message's way to its confirm.
+type Confirming = BoxFuture<'static, (SetId, lapin::Result<Confirmation>)>;
+
+pub(super) struct Session<'a> {
+    settings: &'a Settings,
+    connected: &'a watch::Sender<bool>,
+    link: Link,
+    channel: Arc<Channel>,
+    events: BoxStream<'static, Event>,
+    window: Window<Reply>,
+    confirming: FuturesUnordered<Confirming>,
+    /// The set that is not wholly sent yet.
+    sending: Option<SetId>,
+    /// The queues that are known to exist, and their meters.
+    declared: HashMap<QueueName, PublishMeters>,
+    blocked: bool,
+}
+
+impl<'a> Session<'a> {
+    /// Connects and opens a channel with confirms.
+    pub(super) async fn open(
+        settings: &'a Settings,
+        connected: &'a watch::Sender<bool>,
+    ) -> Result<Self, LinkError> {
+        let within = settings.answer_timeout;
+        let link = Link::open(settings, PURPOSE).await?;
+        let events = link.connection().events_listener().boxed();
+        let channel = link.channel(within).await?;
+        let select = channel.confirm_select(ConfirmSelectOptions::default());
+        answered(within, "ask for confirms", select).await?;
+        Ok(Self {
+            settings,
+            connected,
+            link,
+            channel: Arc::new(channel),
+            events,
+            window: Window::new(),
+            confirming: FuturesUnordered::new(),
+            sending: None,
+            declared: HashMap::new(),
+            blocked: false,
+        })
+    }
+
+    /// Publishes what comes through `inbox`. Ends well at shutdown only; whoever still waits when it
+    /// ends badly is told that the connection was lost.
+    pub(super) async fn run(
+        mut self,
+        inbox: &mut mpsc::Receiver<Request>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), LinkError> {
+        self.tell_state();
+        let end = self.serve(inbox, shutdown).await;
+        for reply in self.window.abandon() {
+            let _ = reply.send(Err(PublishError::ConnectionLost));
+        }
+        if end.is_ok() {
+            self.link.close().await;
+        }
+        end
+    }
+
+    async fn serve(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Request>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), LinkError> {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stop_by = None;
+        loop {
+            self.send_more();
+            let stopping = stop_by.is_some();
+            if stopping && self.window.is_empty() && inbox.is_empty() {
+                return Ok(());
+            }
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled(), if !stopping => {
+                    inbox.close();
+                    stop_by = Some(Instant::now() + self.settings.answer_timeout);
+                }
+                Some(event) = self.events.next() => self.notice(event)?,
+                Some(confirmed) = self.confirming.next(), if !self.confirming.is_empty() => {
+                    self.take_confirms(confirmed)?;
+                }
+                _ = tick.tick() => {
+                    self.check()?;
+                    if stop_by.is_some_and(|by| Instant::now() >= by) {
+                        return Ok(());
+                    }
+                }
+                Some(request) = inbox.recv(), if self.sending.is_none() && self.has_room() => {
+                    self.begin(request).await?;
+                }
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.confirming.len() < self.settings.publish_window
+    }
+
+    /// Begins a set. Its queue is declared before the connection's first message to it.
+    async fn begin(&mut self, request: Request) -> Result<(), LinkError> {
+        if self.blocked {
+            request.refuse(PublishError::NotConnected);
+            return Ok(());
+        }
+        if let Entry::Vacant(unknown) = self.declared.entry(request.queue.clone()) {
+            match declare(&self.link, self.settings, &request.queue).await? {
+                Ok(()) => drop(unknown.insert(PublishMeters::of(&request.queue))),
+                Err(error) => {
+                    tracing::error!(queue = %request.queue, %error, "cannot declare a queue");
+                    request.refuse(PublishError::Undeclarable(error.to_string()));
+                    return Ok(());
+                }
+            }
+        }
+        let Request { queue, load, reply } = request;
+        self.sending = Some(self.window.open(queue, load, reply, Instant::now()));
+        Ok(())
+    }
+
+    /// Hands messages to the client until the window is full or the set is sent.
+    fn send_more(&mut self) {
+        while let Some(set) = self.sending
+            && self.has_room()
+        {
+            let Some((queue, message)) = self.window.next_message(set) else {
+                self.sending = None;
+                break;
+            };
+            if let Some(meters) = self.declared.get(&queue) {
+                meters.published.increment(1);
+            }
+            let channel = Arc::clone(&self.channel);
+            self.confirming
+                .push(publish(channel, queue, set, message).boxed());
+        }
+    }
+
+    /// Takes every confirm that has arrived, then answers the sets that are complete.
+    fn take_confirms(
+        &mut self,
+        first: (SetId, lapin::Result<Confirmation>),
+    ) -> Result<(), LinkError> {
+        let now = Instant::now();
+        let mut next = Some(first);
+        while let Some((set, confirmation)) = next {
+            let confirmation = confirmation.map_err(|source| LinkError::Amqp {
+                doing: "publish",
+                source,
+            })?;
+            let verdict = self.verdict(confirmation);
+            self.window.confirm(set, &verdict, now);
+            next = self.confirming.next().now_or_never().flatten();
+        }
+        self.answer_finished(now);
+        Ok(())
+    }
+
+    /// Reads a confirm. After a return the queue is declared again before anything more is sent to it.
+    fn verdict(&mut self, confirmation: Confirmation) -> Verdict {
+        let acked = confirmation.is_ack();
+        let returned = confirmation.take_message().map(|message| {
+            let queue = message.routing_key.as_str();
+            tracing::warn!(queue, reason = %message.reply_text, "the broker returned a message");
+            self.declared.retain(|known, meters| {
+                let missing = known.as_str() == queue;
+                if missing {
+                    meters.returned.increment(1);
+                }
+                !missing
+            });
+            let id = message.properties.message_id().as_ref();
+            id.map_or_else(String::new, |id| id.as_str().to_owned())
+        });
+        Verdict { acked, returned }
+    }
+
+    fn answer_finished(&mut self, now: Instant) {
+        for set in self.window.finished(now) {
+            if let Some(meters) = self.declared.get(&set.queue) {
+                meters.confirmed.increment(set.confirmed as u64);
+                if set.outcome.is_ok() {
+                    meters.set_confirmed(set.took);
+                }
+            }
+            if let Some(reply) = set.reply {
+                let _ = reply.send(set.outcome);
+            }
+        }
+    }
+
+    /// A blocked connection is kept: the broker asks for patience and says when it is over. Making new
+    /// ones would only add to its load.
+    fn notice(&mut self, event: Event) -> Result<(), LinkError> {
+        match event {
+            Event::ConnectionBlocked(reason) => {
+                tracing::warn!(reason, "the broker takes no messages");
+                self.blocked = true;
+                self.tell_state();
+            }
+            Event::ConnectionUnblocked => {
+                tracing::info!("the broker takes messages again");
+                self.blocked = false;
+                self.tell_state();
+            }
+            Event::Error(source) => {
+                let doing = "keep the connection";
+                return Err(LinkError::Amqp { doing, source });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Ends the session when the broker has been silent for too long without asking for patience.
+    fn check(&mut self) -> Result<(), LinkError> {
+        if !self.link.connection().status().connected() || !self.channel.status().connected() {
+            return Err(LinkError::Ended("the channel is closed"));
+        }
+        let now = Instant::now();
+        let overdue = self.window.overdue(now, self.settings.answer_timeout);
+        let silent = !overdue.is_empty();
+        for reply in overdue {
+            let _ = reply.send(Err(PublishError::TimedOut));
+        }
+        self.answer_finished(now);
+        if silent && !self.blocked {
+            return Err(LinkError::TimedOut("confirm"));
+        }
+        Ok(())
+    }
+
+    fn tell_state(&self) {
+        self.connected.send_replace(!self.blocked);
+        meters::connected(PURPOSE, !self.blocked);
+    }
+}
+
+async fn publish(
+    channel: Arc<Channel>,
+    queue: QueueName,
+    set: SetId,
+    message: Message,
+) -> (SetId, lapin::Result<Confirmation>) {
+    let options = BasicPublishOptions {
+        mandatory: true,
+        ..BasicPublishOptions::default()
+    };
+    let default_exchange = ShortString::default();
+    let handed_over = channel
+        .basic_publish(
+            default_exchange,
+            queue.short(),
+            options,
+            &message.body,
+            message.properties,
+        )
+        .await;
+    let confirmation = match handed_over {
+        Ok(confirm) => confirm.await,
+        Err(error) => Err(error),
+    };
+    (set, confirmation)
+}
+
+/// Declares `queue` over a channel of its own: a declaration that fails closes its channel, and one
+/// misconfigured queue must not stop the others. The inner error is that queue's, the outer one the
+/// connection's.
+async fn declare(
+    link: &Link,
+    settings: &Settings,
+    queue: &QueueName,
+) -> Result<Result<(), lapin::Error>, LinkError> {
+    let within = settings.answer_timeout;
+    let channel = link.channel(within).await?;
+    let declaring = topology::declare(&channel, queue);
+    match answered(within, "declare a queue", declaring).await {
+        Ok(()) => {
+            let bye = channel.close(200, ShortString::from("declared"));
+            answered(within, "close a channel", bye).await.map(Ok)
+        }
+        Err(LinkError::Amqp { source, .. }) if source.is_amqp_soft_error() => Ok(Err(source)),
+        Err(error) => Err(error),
+    }
+}
