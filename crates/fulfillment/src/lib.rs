@@ -1,1 +1,21 @@
-//! fulfillment
+//! The workers that charge suppliers: claim orders, call, record what was heard.
+//!
+//! Knows suppliers only through `suppliers`, the database only through `store`, the broker only through `queue`; what follows from
+//! an answer is decided by `domain::life` alone. May be run by any number of processes at once.
+//!
+//! Read in the order of an order's way: `lane` (hints come in), `dispatch` (room, claim), `call` (the supplier), `recorder`
+//! (the verdict). `due` brings back what waits for its next look, `sweeper` what stood still, `worker` holds them all.
+
+mod call;
+mod desk;
+mod dispatch;
+mod due;
+mod lane;
+mod limits;
+mod recorder;
+mod settings;
+mod sweeper;
+mod worker;
+
+pub use settings::Settings;
+pub use worker::Worker;

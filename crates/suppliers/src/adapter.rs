@@ -66,6 +66,9 @@ impl AdapterError {
 }
 
 impl Adapter {
+    /// The shapes that a catalogue may name.
+    pub const SHAPES: [&'static str; 2] = ["form_md5", "openapi"];
+
     /// An adapter of the shape that the catalogue names. `platform` holds the key that signs where the supplier has none of its own.
     pub fn build(supplier: &Supplier, platform: &Platform) -> Result<Self, AdapterError> {
         match supplier.adapter.as_str() {

@@ -1,0 +1,125 @@
+//! Puts back to work what has stood still: batches whose hints were never confirmed, stored orders whose hint was lost.
+
+use std::time::Duration;
+
+use domain::{Lane, OrderKey};
+use queue::{ConsumerHandle, PublisherHandle, QueueName};
+use store::{Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+/// How long whoever takes something here has it for himself.
+const GRACE: Duration = Duration::from_secs(30);
+/// How much younger the orders must be that a lane has moved on to, before an older one counts as lost.
+const MARGIN: Duration = Duration::from_mins(1);
+
+/// Sweeps, rate limited by its interval and its size.
+pub(crate) struct Sweeper {
+    pub(crate) store: Store,
+    pub(crate) publisher: PublisherHandle,
+    pub(crate) consumer: ConsumerHandle,
+    pub(crate) every: Duration,
+    pub(crate) size: usize,
+}
+
+impl Sweeper {
+    /// Runs until `shutdown`.
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        let mut ticks = tokio::time::interval(self.every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                swept = self.sweep() => if let Err(error) = swept {
+                    tracing::warn!(%error, "sweep ended early");
+                },
+            }
+        }
+    }
+
+    async fn sweep(&self) -> Result<(), StoreError> {
+        self.store.forget_nonces(10_000).await?;
+        // Without a broker there is nobody to tell.
+        if !self.publisher.is_connected() {
+            return Ok(());
+        }
+        self.announce_batches().await?;
+        for lane in self.store.lanes_in_use().await? {
+            self.repeat_lost_hints(&lane).await?;
+        }
+        Ok(())
+    }
+
+    async fn announce_batches(&self) -> Result<(), StoreError> {
+        let size = i64::try_from(self.size.div_ceil(50)).unwrap_or(i64::MAX);
+        let batches = self.store.take_unannounced(size, GRACE).await?;
+        let mut done = vec![];
+        for batch in batches {
+            let keys: Vec<OrderKey> = batch
+                .orders
+                .iter()
+                .map(|order| OrderKey {
+                    business: batch.business.clone(),
+                    order: *order,
+                })
+                .collect();
+            let orders = keys.len();
+            if self.publish(&batch.lane, keys).await {
+                tracing::info!(business = %batch.business, batch = %batch.batch_id.simple(), orders, "hints of a batch published late");
+                metrics::counter!("refill_swept_total", "what" => "outbox")
+                    .increment(orders as u64);
+                done.push((batch.business, batch.batch_id));
+            }
+        }
+        if done.is_empty() {
+            Ok(())
+        } else {
+            self.store.announced(&done).await
+        }
+    }
+
+    async fn repeat_lost_hints(&self, lane: &Lane) -> Result<(), StoreError> {
+        let Ok(name) = QueueName::orders(lane) else {
+            return Ok(());
+        };
+        let empty = match self.consumer.depth(&name).await {
+            Ok(depth) => depth == 0,
+            Err(error) => {
+                tracing::debug!(lane = %lane, %error, "depth unknown, nothing is taken for lost");
+                return Ok(());
+            }
+        };
+        let size = i64::try_from(self.size).unwrap_or(i64::MAX);
+        let lost = self
+            .store
+            .take_lost_hints(lane, empty, MARGIN, GRACE, size)
+            .await?;
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let orders = lost.len();
+        if self.publish(lane, lost).await {
+            tracing::warn!(lane = %lane, orders, "lost hints published again");
+            metrics::counter!("refill_swept_total", "what" => "lost_hint").increment(orders as u64);
+        }
+        Ok(())
+    }
+
+    async fn publish(&self, lane: &Lane, keys: Vec<OrderKey>) -> bool {
+        let published = match QueueName::orders(lane) {
+            Ok(name) => self
+                .publisher
+                .publish(&name, keys)
+                .await
+                .map_err(|e| e.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = &published {
+            tracing::warn!(lane = %lane, %error, "hints not published");
+        }
+        published.is_ok()
+    }
+}
