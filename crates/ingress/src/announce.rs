@@ -8,7 +8,7 @@ use domain::{BusinessId, Lane, OrderCode, OrderKey};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use queue::{PublishError, PublisherHandle, QueueName};
+use queue::{PublishError, PublisherHandle, QueueName, TraceParent};
 use store::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,7 @@ pub(crate) struct StoredBatch<'a> {
     pub(crate) batch_id: Uuid,
     pub(crate) lane: &'a Lane,
     pub(crate) orders: Vec<OrderCode>,
+    pub(crate) trace: Option<TraceParent>,
 }
 
 /// An outbox row, and the broker's word on the batch.
@@ -79,7 +80,7 @@ impl Announcer {
             order,
         };
         let keys = batch.orders.into_iter().map(key).collect();
-        match self.publisher.try_publish(&queue, keys, None) {
+        match self.publisher.try_publish(&queue, keys, batch.trace) {
             Ok(confirmed) => place.send(Announced {
                 row: (batch.business.clone(), batch.batch_id),
                 confirmed: confirmed.boxed(),

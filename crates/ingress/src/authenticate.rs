@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Request};
 use domain::UnixMs;
 use openapi::requests::BadRequest;
 use openapi::{AuthHeaders, VerifyingKeys};
+use queue::TraceParent;
 use store::intake::SignedRequest;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -26,6 +27,8 @@ pub(crate) struct Signed {
     pub(crate) account: Arc<Account>,
     pub(crate) request: SignedRequest,
     pub(crate) body: HeldBody,
+    /// The trace that the caller says this belongs to.
+    pub(crate) trace: Option<TraceParent>,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -74,6 +77,7 @@ pub(crate) async fn admit(front: &Front, request: Request<Body>) -> Result<Signe
         account: checked.account,
         known,
         body,
+        trace: trace(&head.headers),
         _slot: slot,
     };
     if !checked.address_allowed {
@@ -86,6 +90,10 @@ pub(crate) async fn admit(front: &Front, request: Request<Body>) -> Result<Signe
         return Err(Refusal::RateLimited);
     }
     Ok(signed)
+}
+
+fn trace(headers: &HeaderMap) -> Option<TraceParent> {
+    TraceParent::parse(headers.get("traceparent")?.to_str().ok()?)
 }
 
 /// What the checks look at.

@@ -51,6 +51,7 @@ async fn store(front: &Front, signed: &Signed, batch: &NewBatch) -> Result<Done,
                 batch_id,
                 lane: &batch.lane,
                 orders: batch.orders.iter().map(|o| o.code).collect(),
+                trace: signed.trace.clone(),
             });
             let items = batch.orders.len();
             meters::stored(items);

@@ -43,9 +43,13 @@ impl Door {
             ..Settings::default()
         };
         let store = Store::new(&store::Settings::for_url(NO_DATABASE)).unwrap();
+        Self::start(settings, store, catalogue()).await
+    }
+
+    pub(crate) async fn start(settings: Settings, store: Store, catalogue: Catalogue) -> Self {
         let broker = queue::Settings::new(NO_BROKER, "ingress").unwrap();
         let (publisher, _task) = Publisher::new(broker);
-        let (catalogue, receiver) = watch::channel(Arc::new(catalogue()));
+        let (catalogue, receiver) = watch::channel(Arc::new(catalogue));
         let ingress = Ingress::new(settings, store, receiver, publisher).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -130,6 +134,7 @@ fn catalogue() -> Catalogue {
 }
 
 /// One request, changed as a test needs it.
+#[derive(Clone)]
 pub(crate) struct Sent {
     method: &'static str,
     path: String,
@@ -198,7 +203,7 @@ impl Sent {
         self.without(name).and(name, value)
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let first = format!("{} {} HTTP/1.1", self.method, self.path);
         let mut lines = vec![first, "Host: door".into(), "Connection: close".into()];
         lines.extend(
