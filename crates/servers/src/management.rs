@@ -1,0 +1,130 @@
+//! RabbitMQ's management interface: virtual hosts, and the policies that our queues live under.
+
+use std::time::Duration;
+
+use reqwest::{Client, Method, StatusCode};
+use serde::Deserialize;
+
+use crate::{Result, ServersError};
+
+/// What a broker of ours must be told; the same file is for the brokers of the fleet.
+const DEFINITIONS: &str = include_str!("../../../deploy/rabbitmq/definitions.json");
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(crate) struct Management {
+    client: Client,
+    base: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+struct Definitions {
+    policies: Vec<Policy>,
+}
+
+#[derive(Deserialize)]
+struct Policy {
+    name: String,
+    #[serde(flatten)]
+    rest: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Management {
+    pub(crate) fn new(port: u16, password: &str) -> Result<Self> {
+        let client = Client::builder()
+            .timeout(TIMEOUT)
+            .no_proxy()
+            .build()
+            .map_err(failed)?;
+        Ok(Self {
+            client,
+            base: format!("http://127.0.0.1:{port}/api"),
+            password: password.to_owned(),
+        })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<StatusCode> {
+        let mut request = self
+            .client
+            .request(method, format!("{}/{path}", self.base))
+            .basic_auth("refill", Some(&self.password));
+        if let Some(body) = body {
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
+        }
+        Ok(request.send().await.map_err(failed)?.status())
+    }
+
+    async fn change(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<()> {
+        let status = self.send(method, path, body).await?;
+        if status.is_success() {
+            return Ok(());
+        }
+        Err(ServersError::Program {
+            program: "RabbitMQ's management".into(),
+            why: format!("{path}: {status}"),
+        })
+    }
+
+    pub(crate) async fn answers(&self) -> bool {
+        self.send(Method::GET, "health/checks/local-alarms", None)
+            .await
+            .is_ok_and(|status| status.is_success())
+    }
+
+    pub(crate) async fn create_vhost(&self, name: &str) -> Result<()> {
+        self.change(Method::PUT, &format!("vhosts/{name}"), None)
+            .await?;
+        let all = serde_json::json!({"configure": ".*", "write": ".*", "read": ".*"});
+        self.change(
+            Method::PUT,
+            &format!("permissions/{name}/refill"),
+            Some(&all),
+        )
+        .await
+    }
+
+    pub(crate) async fn delete_vhost(&self, name: &str) -> Result<()> {
+        self.change(Method::DELETE, &format!("vhosts/{name}"), None)
+            .await
+    }
+
+    pub(crate) async fn set_policies(&self, vhost: &str) -> Result<()> {
+        let definitions: Definitions =
+            serde_json::from_str(DEFINITIONS).map_err(|error| ServersError::Program {
+                program: "definitions.json".into(),
+                why: error.to_string(),
+            })?;
+        let vhost = if vhost == "/" { "%2f" } else { vhost };
+        for mut policy in definitions.policies {
+            policy.rest.remove("vhost");
+            let body = serde_json::Value::Object(policy.rest);
+            self.change(
+                Method::PUT,
+                &format!("policies/{vhost}/{}", policy.name),
+                Some(&body),
+            )
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+fn failed(error: reqwest::Error) -> ServersError {
+    ServersError::Program {
+        program: "RabbitMQ's management".into(),
+        why: error.without_url().to_string(),
+    }
+}
