@@ -11,6 +11,7 @@ pub mod catalogue_file;
 mod ids;
 pub mod life;
 mod money;
+mod order_facts;
 pub mod product;
 pub mod reference;
 pub mod schedule;
@@ -23,5 +24,6 @@ pub use ids::{
     ProductCode, SupplierId, UnixMs,
 };
 pub use money::{Money, MoneyError};
+pub use order_facts::OrderFacts;
 pub use state::{AttemptState, OrderState};
 pub use verdict::{Evidence, Source, Verdict};

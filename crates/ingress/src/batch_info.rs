@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use domain::{Money, OrderState};
-use openapi::replies::{BatchInfo, StateCounts};
+use openapi::replies::{BatchInfo, OrderInfo, StateCounts};
 use openapi::requests::BatchInfoRequest;
 use store::reads::BatchView;
 
 use crate::answer::{Done, Refusal};
 use crate::authenticate::Signed;
 use crate::front::Front;
-use crate::info::order_info;
 
 /// Answers how a batch of the business stands, with one page of its orders.
 pub(crate) async fn show(front: Arc<Front>, signed: Signed) -> Result<Done, Refusal> {
@@ -55,7 +54,7 @@ fn batch_info(batch: BatchView, asked: &BatchInfoRequest) -> BatchInfo {
         create_time: batch.created_at.0,
         page_no: asked.page_no,
         page_size: asked.page_size,
-        order_list: batch.page.into_iter().map(order_info).collect(),
+        order_list: batch.page.into_iter().map(OrderInfo).collect(),
     }
 }
 

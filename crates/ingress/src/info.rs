@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use openapi::replies::{OrderFacts, OrderInfo};
+use openapi::replies::OrderInfo;
 use openapi::requests::OrderInfoRequest;
-use store::reads::{OrderName, OrderView};
+use store::reads::OrderName;
 
 use crate::answer::{Done, Refusal};
 use crate::authenticate::Signed;
@@ -18,7 +18,7 @@ pub(crate) async fn show(front: Arc<Front>, signed: Signed) -> Result<Done, Refu
     let order = found
         .filter(|order| asked.biz_code.as_ref().is_none_or(|b| *b == order.biz_code))
         .ok_or(Refusal::NoOrder)?;
-    Done::with(order_info(order))
+    Done::with(OrderInfo(order))
 }
 
 /// By our number where one is given; a text that is none names no order.
@@ -28,24 +28,6 @@ fn name(asked: &OrderInfoRequest) -> Option<OrderName> {
         (None, Some(biz_code)) => Some(OrderName::BizCode(biz_code.clone())),
         (None, None) => None,
     }
-}
-
-/// The database's view in the contract's words.
-pub(crate) fn order_info(order: OrderView) -> OrderInfo {
-    OrderInfo(OrderFacts {
-        order_code: order.code,
-        biz_code: order.biz_code,
-        batch_biz_code: order.batch_biz_code,
-        product: order.product,
-        account: order.account,
-        spec: order.spec,
-        price: order.price,
-        state: order.state,
-        message: order.message,
-        voucher: order.voucher,
-        created_at: order.created_at,
-        finished_at: order.finished_at,
-    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,6 @@ mod products;
 mod received;
 
 pub use balance::{Balance, CallbackHealth};
-pub use orders::{BatchInfo, CallbackReport, OrderFacts, OrderInfo, StateCounts, StoredItem};
+pub use orders::{BatchInfo, CallbackReport, OrderInfo, StateCounts, StoredItem};
 pub use products::{ProductEntry, product_list};
 pub use received::{ReceivedItem, ReceivedOrder};

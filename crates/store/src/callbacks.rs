@@ -19,9 +19,7 @@ mod record;
 
 use std::time::Duration;
 
-use domain::{Epoch, OrderKey};
-
-use crate::reads::OrderView;
+use domain::{Epoch, OrderFacts, OrderKey};
 
 pub use desk::{ParkedReport, ReportBacklog, Resend};
 
@@ -39,7 +37,7 @@ pub struct ClaimedReport {
     /// Where it goes.
     pub url: String,
     /// What it says: final, so the same on each try.
-    pub order: OrderView,
+    pub order: OrderFacts,
 }
 
 /// Whether a report that could be claimed is to be claimed now.

@@ -1,6 +1,6 @@
 //! What merchants read back (`CONTRACT.md` §4). One statement a question, never a lock.
 
-use domain::{BusinessId, Money, OrderCode, OrderState, ProductCode, UnixMs};
+use domain::{BusinessId, Money, OrderCode, OrderFacts, OrderState, ProductCode, UnixMs};
 use tokio_postgres::Row;
 
 use crate::{Store, StoreError};
@@ -12,35 +12,6 @@ pub enum OrderName {
     Code(OrderCode),
     /// Its own.
     BizCode(String),
-}
-
-/// An order as its merchant sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrderView {
-    /// Our number.
-    pub code: OrderCode,
-    /// The merchant's number.
-    pub biz_code: String,
-    /// The merchant's number of its batch.
-    pub batch_biz_code: String,
-    /// The product.
-    pub product: ProductCode,
-    /// What is topped up.
-    pub account: String,
-    /// The face value.
-    pub spec: Money,
-    /// What the merchant pays.
-    pub price: Money,
-    /// Where it stands.
-    pub state: OrderState,
-    /// Why it failed.
-    pub message: Option<String>,
-    /// What the supplier gave.
-    pub voucher: Option<String>,
-    /// When it was stored.
-    pub created_at: UnixMs,
-    /// When it became final.
-    pub finished_at: Option<UnixMs>,
 }
 
 /// A batch as its merchant sees it.
@@ -55,7 +26,7 @@ pub struct BatchView {
     /// Orders and their prices by state, indexed by the state's number.
     pub by_state: [(i64, Money); 5],
     /// One page of its orders, in the order of the items.
-    pub page: Vec<OrderView>,
+    pub page: Vec<OrderFacts>,
 }
 
 /// A balance as its merchant sees it.
@@ -84,7 +55,7 @@ impl Store {
         &self,
         business: &BusinessId,
         name: &OrderName,
-    ) -> Result<Option<OrderView>, StoreError> {
+    ) -> Result<Option<OrderFacts>, StoreError> {
         self.bounded(async {
             let session = self.session().await?;
             let client = session.client();
@@ -109,7 +80,7 @@ impl Store {
                 }
             };
             session.give_back();
-            row.as_ref().map(order_view).transpose()
+            row.as_ref().map(order_facts).transpose()
         })
         .await
     }
@@ -157,7 +128,7 @@ impl Store {
                 product: ProductCode::new(first.get::<_, String>(0)),
                 created_at: UnixMs(first.get(1)),
                 by_state,
-                page: page.iter().map(order_view).collect::<Result<_, _>>()?,
+                page: page.iter().map(order_facts).collect::<Result<_, _>>()?,
             };
             session.give_back();
             Ok(Some(view))
@@ -192,10 +163,10 @@ impl Store {
     }
 }
 
-pub(crate) fn order_view(row: &Row) -> Result<OrderView, StoreError> {
+pub(crate) fn order_facts(row: &Row) -> Result<OrderFacts, StoreError> {
     let state: i16 = row.get("state");
-    Ok(OrderView {
-        code: OrderCode::from_uuid(row.get("order_code")),
+    Ok(OrderFacts {
+        order_code: OrderCode::from_uuid(row.get("order_code")),
         biz_code: row.get("biz_code"),
         batch_biz_code: row.get("batch_biz_code"),
         product: ProductCode::new(row.get::<_, String>("product_code")),

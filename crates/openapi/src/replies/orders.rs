@@ -1,6 +1,6 @@
 //! Orders, as answers and reports show them.
 
-use domain::{Money, OrderCode, OrderState, ProductCode, UnixMs};
+use domain::{Money, OrderCode, OrderFacts, ProductCode};
 use serde::{Serialize, Serializer};
 
 use crate::exact;
@@ -16,45 +16,6 @@ pub struct StoredItem {
     /// What it costs the merchant.
     #[serde(serialize_with = "exact::number")]
     pub settlement_price: Money,
-}
-
-/// What is known about an order.
-#[derive(Clone, PartialEq, Eq)]
-pub struct OrderFacts {
-    /// The platform's number.
-    pub order_code: OrderCode,
-    /// The merchant's number.
-    pub biz_code: String,
-    /// The merchant's number of the batch.
-    pub batch_biz_code: String,
-    /// The product.
-    pub product: ProductCode,
-    /// What is topped up.
-    pub account: String,
-    /// The face value.
-    pub spec: Money,
-    /// What it costs the merchant.
-    pub price: Money,
-    /// Where it stands.
-    pub state: OrderState,
-    /// Why, where that is known.
-    pub message: Option<String>,
-    /// What the supplier gave for it.
-    pub voucher: Option<String>,
-    /// When it was stored.
-    pub created_at: UnixMs,
-    /// When it reached its final state.
-    pub finished_at: Option<UnixMs>,
-}
-
-impl std::fmt::Debug for OrderFacts {
-    /// Without what belongs to the account's holder.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OrderFacts")
-            .field("order_code", &self.order_code)
-            .field("state", &self.state)
-            .finish_non_exhaustive()
-    }
 }
 
 /// The answer to `order/info`.
@@ -178,6 +139,8 @@ pub struct StateCounts {
 
 #[cfg(test)]
 mod tests {
+    use domain::{OrderState, UnixMs};
+
     use super::*;
 
     fn facts() -> OrderFacts {

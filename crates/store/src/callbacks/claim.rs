@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{Admission, ClaimedReport};
-use crate::reads::order_view;
+use crate::reads::order_facts;
 use crate::session::{commit, in_ms};
 use crate::{Store, StoreError};
 
@@ -189,6 +189,6 @@ fn report(row: &Row) -> Result<ClaimedReport, StoreError> {
         round: row.get("round"),
         try_no: row.get("try_no"),
         url: row.get("url"),
-        order: order_view(row)?,
+        order: order_facts(row)?,
     })
 }
