@@ -1,0 +1,61 @@
+//! Hints: an order has just become final, its report can go at once.
+
+use std::time::Duration;
+
+use queue::Delivery;
+use retry::Backoff;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::sender::Sender;
+
+/// Takes hints until the consumer ends or shutdown.
+pub(crate) struct HintLoop {
+    pub(crate) sender: Sender,
+    pub(crate) deliveries: mpsc::Receiver<Delivery>,
+    pub(crate) claim_size: usize,
+}
+
+impl HintLoop {
+    /// Acknowledges after the claim: from then on the row brings the report back, whatever happens to this process.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        let mut backoff =
+            Backoff::new(Duration::from_millis(100), Duration::from_secs(5)).with_jitter();
+        loop {
+            let first = tokio::select! {
+                () = shutdown.cancelled() => return,
+                first = self.deliveries.recv() => match first {
+                    Some(first) => first,
+                    None => return,
+                },
+            };
+            let room = tokio::select! {
+                () = shutdown.cancelled() => return,
+                room = self.sender.room(self.claim_size) => room,
+            };
+            let Some(room) = room else { return };
+            let mut hints = vec![first];
+            while hints.len() < room.len() {
+                match self.deliveries.try_recv() {
+                    Ok(hint) => hints.push(hint),
+                    Err(_) => break,
+                }
+            }
+            let keys: Vec<_> = hints.iter().map(|hint| hint.key().clone()).collect();
+            match self.sender.send(&keys, room).await {
+                Ok(_) => {
+                    backoff.reset();
+                    hints.into_iter().for_each(Delivery::ack);
+                }
+                Err(error) => {
+                    let delay = backoff.next_delay();
+                    tracing::warn!(%error, reports = keys.len(), delay_ms = delay.as_millis(), "reports not claimed, hints given back");
+                    tokio::select! {
+                        () = shutdown.cancelled() => return,
+                        () = tokio::time::sleep(delay) => {}
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Records what tries came to, many in one transaction.
+
+use std::time::Duration;
+
+use retry::Backoff;
+use store::Store;
+use store::callbacks::{Next, Tried};
+use tokio::sync::mpsc;
+
+/// Takes tries until all who could bring more are gone.
+pub(crate) struct Recorder {
+    pub(crate) store: Store,
+    pub(crate) tried: mpsc::Receiver<Tried>,
+    pub(crate) set_size: usize,
+}
+
+impl Recorder {
+    /// Ends when every sender has ended and all is recorded.
+    pub(crate) async fn run(mut self) {
+        let mut set = Vec::with_capacity(self.set_size);
+        while self.tried.recv_many(&mut set, self.set_size).await > 0 {
+            self.record(&set).await;
+            set.iter().for_each(tell);
+            set.clear();
+        }
+    }
+
+    /// Tries until it is recorded: nobody else knows what the merchant answered. What the database refuses for itself is left to the
+    /// lease, which sends the report once more: merchants expect that.
+    async fn record(&self, set: &[Tried]) {
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+        loop {
+            match self.store.record_tries(set).await {
+                Ok(_) => return,
+                Err(error) if error.is_passing() => {
+                    let delay = backoff.next_delay();
+                    tracing::warn!(%error, reports = set.len(), delay_ms = delay.as_millis(), "not recorded yet, tried again");
+                    tokio::time::sleep(delay).await;
+                }
+                Err(error) => {
+                    tracing::error!(%error, reports = set.len(), "tries could not be recorded, their leases bring them back");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn tell(tried: &Tried) {
+    metrics::counter!("refill_reports_tried_total", "outcome" => tried.outcome).increment(1);
+    metrics::histogram!("refill_report_seconds").record(tried.duration.as_secs_f64());
+    let (order, business) = (&tried.key.order, &tried.key.business);
+    let (round, try_no) = (tried.round, tried.try_no);
+    match tried.next {
+        Next::Delivered => {
+            tracing::info!(%order, %business, round, try_no, "report delivered");
+        }
+        Next::Again(wait) => {
+            tracing::info!(%order, %business, round, try_no, outcome = tried.outcome, status = tried.http_status, next_in_s = wait.as_secs(), "report not taken");
+        }
+        Next::Parked => {
+            tracing::warn!(%order, %business, round, try_no, outcome = tried.outcome, status = tried.http_status, "report parked");
+        }
+    }
+}

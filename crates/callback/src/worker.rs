@@ -1,0 +1,122 @@
+//! One callback process: its hints, its look at what is due, its recorder, and the order in which they end.
+
+use std::sync::{Arc, Mutex};
+
+use domain::Catalogue;
+use queue::{ConsumerHandle, QueueName};
+use store::Store;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::due::DueLoop;
+use crate::hints::HintLoop;
+use crate::post::Post;
+use crate::recorder::Recorder;
+use crate::sender::Sender;
+use crate::settings::Settings;
+use crate::signers::Signers;
+use crate::slots::Slots;
+
+/// The `callback` role.
+pub struct Worker {
+    settings: Settings,
+    store: Store,
+    catalogue: watch::Receiver<Arc<Catalogue>>,
+    consumer: ConsumerHandle,
+    prefetch: u16,
+    post: Post,
+}
+
+impl Worker {
+    /// Prepares a worker; nothing runs yet. `consumer` must run as long as it does; `prefetch` hints are held at most.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be made, as when the machine has no usable TLS roots.
+    pub fn new(
+        settings: Settings,
+        store: Store,
+        catalogue: watch::Receiver<Arc<Catalogue>>,
+        consumer: ConsumerHandle,
+        prefetch: u16,
+    ) -> Result<Self, reqwest::Error> {
+        let post = Post::new(catalogue.clone(), settings.call_timeout())?;
+        Ok(Self {
+            settings,
+            store,
+            catalogue,
+            consumer,
+            prefetch,
+            post,
+        })
+    }
+
+    /// Works until `shutdown`: then nothing more is claimed, running calls end, what they heard is recorded.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let settings = self.settings;
+        let signers = Signers::of(&self.catalogue.borrow());
+        let (tried, inbox) = mpsc::channel(settings.record_batch * 2);
+        let calls = TaskTracker::new();
+        let sender = Sender {
+            store: self.store.clone(),
+            signers: Arc::new(Mutex::new(Arc::new(signers))),
+            catalogue: self.catalogue,
+            slots: Slots::new(
+                settings.max_in_flight_per_endpoint,
+                settings.max_in_flight_per_business,
+            ),
+            post: self.post,
+            room: Arc::new(Semaphore::new(settings.max_in_flight)),
+            tried,
+            calls: calls.clone(),
+            lease: settings.lease(),
+            call_timeout: settings.call_timeout(),
+        };
+        let recorder = Recorder {
+            store: self.store,
+            tried: inbox,
+            set_size: settings.record_batch,
+        };
+        let mut recording = tokio::spawn(recorder.run());
+        let mut takers = JoinSet::new();
+        takers.spawn(
+            DueLoop {
+                sender: sender.clone(),
+                every: settings.poll_every(),
+                claim_size: settings.claim_batch,
+            }
+            .run(shutdown.clone()),
+        );
+        if let Some(deliveries) = self
+            .consumer
+            .subscribe(QueueName::callbacks(), self.prefetch)
+            .await
+        {
+            let hints = HintLoop {
+                sender: sender.clone(),
+                deliveries,
+                claim_size: settings.claim_batch,
+            };
+            takers.spawn(hints.run(shutdown.clone()));
+        }
+        drop(sender);
+        while let Some(ended) = takers.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a loop of the callback worker ended badly");
+            }
+        }
+        calls.close();
+        let drain = settings.call_timeout() * 3 / 2;
+        if tokio::time::timeout(drain, calls.wait()).await.is_err() {
+            tracing::warn!(
+                calls = calls.len(),
+                "reports still on their way, their leases bring them back"
+            );
+        }
+        if tokio::time::timeout(drain, &mut recording).await.is_err() {
+            recording.abort();
+            tracing::warn!("not all tries could be recorded, their leases bring them back");
+        }
+    }
+}
