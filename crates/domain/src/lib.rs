@@ -5,6 +5,7 @@
 //! Read `life.rs` first: the life of an order and its attempts, the one decision that everything else carries out.
 //! Then `verdict.rs` (what suppliers say), `card.rs` (what they promise), `product.rs` (what merchants may ask for).
 
+mod account;
 pub mod card;
 pub mod catalogue;
 pub mod catalogue_file;
@@ -18,6 +19,7 @@ pub mod schedule;
 mod state;
 mod verdict;
 
+pub use account::masked_account;
 pub use catalogue::Catalogue;
 pub use ids::{
     AttemptNo, BusinessId, Epoch, Lane, MerchantId, NotAnOrderCode, OrderCode, OrderKey,

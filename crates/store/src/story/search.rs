@@ -1,0 +1,93 @@
+//! From any number that a person holds to the orders that carry it.
+
+use domain::{
+    BusinessId, Money, OrderCode, OrderKey, OrderState, ProductCode, UnixMs, masked_account,
+};
+use uuid::Uuid;
+
+use super::{one_moment, order_state};
+use crate::{Store, StoreError};
+
+/// The most orders that one search finds.
+const MOST_FOUND: i64 = 50;
+/// Longer than any number that a merchant may give (`CONTRACT.md` §3), in characters.
+const LONGEST_NUMBER: usize = 64;
+
+/// One order that was found.
+#[derive(Clone, Debug)]
+pub struct FoundOrder {
+    /// Which order.
+    pub key: OrderKey,
+    /// The merchant's number.
+    pub biz_code: String,
+    /// The merchant's number of the batch.
+    pub batch_biz_code: String,
+    /// The product.
+    pub product: ProductCode,
+    /// What is topped up, masked.
+    pub account: String,
+    /// What the merchant pays.
+    pub price: Money,
+    /// Where it stands.
+    pub state: OrderState,
+    /// When it was stored.
+    pub created_at: UnixMs,
+}
+
+impl Store {
+    /// Orders of all businesses whose own number, or whose merchant's number of the order or the batch, is exactly this, the
+    /// oldest first, at most 50.
+    pub async fn find_orders(&self, query: &str) -> Result<Vec<FoundOrder>, StoreError> {
+        // PostgreSQL keeps no NUL in a text, so no number holds one.
+        if query.is_empty() || query.contains('\0') || query.chars().count() > LONGEST_NUMBER {
+            return Ok(Vec::new());
+        }
+        let code: Option<Uuid> = query.parse::<OrderCode>().ok().map(OrderCode::uuid);
+        self.bounded(async {
+            let mut session = self.session().await?;
+            let read = one_moment(&mut session).await?;
+            let statement = read
+                .prepare_cached(
+                    "WITH found AS (
+                         SELECT o.business_id, o.order_code
+                         FROM businesses s JOIN orders o ON o.business_id = s.business_id AND o.order_code = $1
+                         UNION
+                         SELECT o.business_id, o.order_code
+                         FROM businesses s JOIN orders o ON o.business_id = s.business_id AND o.biz_code = $2
+                         UNION
+                         (SELECT o.business_id, o.order_code
+                          FROM businesses s JOIN batches b ON b.business_id = s.business_id AND b.batch_biz_code = $2
+                          JOIN orders o ON o.business_id = b.business_id AND o.batch_id = b.batch_id
+                               AND o.order_code BETWEEN b.first_code AND b.last_code
+                          LIMIT $3)
+                     )
+                     SELECT o.business_id, o.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.price,
+                            o.state, (extract(epoch FROM o.created_at) * 1000)::bigint
+                     FROM found JOIN orders o USING (business_id, order_code) JOIN batches b USING (business_id, batch_id)
+                     ORDER BY o.order_code LIMIT $3",
+                )
+                .await?;
+            let rows = read.query(&statement, &[&code, &query, &MOST_FOUND]).await?;
+            read.commit().await?;
+            session.give_back();
+            rows.iter()
+                .map(|row| {
+                    Ok(FoundOrder {
+                        key: OrderKey {
+                            business: BusinessId::new(row.get::<_, String>(0)),
+                            order: OrderCode::from_uuid(row.get(1)),
+                        },
+                        biz_code: row.get(2),
+                        batch_biz_code: row.get(3),
+                        product: ProductCode::new(row.get::<_, String>(4)),
+                        account: masked_account(row.get(5)),
+                        price: Money::from_units(row.get(6)),
+                        state: order_state(row.get(7))?,
+                        created_at: UnixMs(row.get(8)),
+                    })
+                })
+                .collect()
+        })
+        .await
+    }
+}
