@@ -1,0 +1,114 @@
+//! The accept loop: a bounded number of connections, bounded waits on each, and an orderly end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use domain::Catalogue;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use store::Store;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::pages::{Desk, router};
+
+/// Connections at once; more wait in the kernel.
+const MOST_CONNECTIONS: usize = 64;
+/// How long a connection may take to send a request's head, or stay silent between two.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// The longest head of a request.
+const HEAD_BYTES: usize = 16_384;
+/// How long requests in flight have at the end.
+const GRACE: Duration = Duration::from_secs(5);
+/// After the kernel refused to give us a connection (no file handles left).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The pages for ops at one address.
+pub struct Console {
+    listener: TcpListener,
+    router: Router,
+    places: Arc<Semaphore>,
+}
+
+impl Console {
+    /// Listens at `at`; nobody is answered before `run`.
+    pub async fn bind(
+        at: SocketAddr,
+        store: Store,
+        catalogue: watch::Receiver<Arc<Catalogue>>,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
+            listener: TcpListener::bind(at).await?,
+            router: router(Arc::new(Desk::new(store, catalogue))),
+            places: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown`, then lets what is in flight end within 5 s.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let graceful = GracefulShutdown::new();
+        let mut connections = JoinSet::new();
+        while let Some(accepted) = shutdown.run_until_cancelled(self.accept()).await {
+            while connections.try_join_next().is_some() {}
+            match accepted {
+                Ok((stream, place)) => {
+                    let connection = graceful.watch(self.serve(stream));
+                    connections.spawn(async move {
+                        if let Err(error) = connection.await {
+                            tracing::debug!(%error, "a connection broke");
+                        }
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(self.listener);
+        if tokio::time::timeout(GRACE, graceful.shutdown())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                connections = connections.len(),
+                "connections were cut at the end"
+            );
+        }
+        connections.shutdown().await;
+    }
+
+    /// The next connection, once there is a place for it.
+    async fn accept(&self) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let place = place.map_err(std::io::Error::other)?;
+        let (stream, _) = self.listener.accept().await?;
+        Ok((stream, place))
+    }
+
+    fn serve(
+        &self,
+        stream: TcpStream,
+    ) -> http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
+            .max_buf_size(HEAD_BYTES)
+            .serve_connection(
+                TokioIo::new(stream),
+                TowerToHyperService::new(self.router.clone()),
+            )
+    }
+}

@@ -1,0 +1,96 @@
+//! How moments, spans, states and addresses are written on the pages.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use domain::{OrderState, UnixMs};
+
+/// China Standard Time: eight hours ahead all year.
+const CHINA: Duration = Duration::from_hours(8);
+/// The last second that four digits of a year can name, less a day for the zone.
+const LAST_MS: u64 = 253_402_214_400_000;
+
+/// A moment in China Standard Time, to the millisecond: `2026-01-31 09:15:00.123`.
+pub(crate) fn moment(at: UnixMs) -> String {
+    let ms = u64::try_from(at.0).unwrap_or(0).min(LAST_MS);
+    let there = UNIX_EPOCH + Duration::from_millis(ms) + CHINA;
+    let text = humantime::format_rfc3339_millis(there).to_string();
+    text.replace('T', " ").replace('Z', "")
+}
+
+/// A span in its largest unit: `12 s`, `3 min`, `5 h`, `2 d`.
+pub(crate) fn span(ms: i64) -> String {
+    let seconds = ms.max(0) / 1_000;
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// A number that was counted no further than `store::story::COUNTED_TO`.
+pub(crate) fn counted(count: i64) -> String {
+    if count >= store::story::COUNTED_TO {
+        format!("{}+", store::story::COUNTED_TO)
+    } else {
+        count.to_string()
+    }
+}
+
+/// An address without what may be secret in it: who, and the query.
+pub(crate) fn address(url: &str) -> String {
+    let bare = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = bare.split_once("://") else {
+        return bare.to_owned();
+    };
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = host.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
+/// The Chinese word for a state.
+pub(crate) const fn chinese(state: OrderState) -> &'static str {
+    match state {
+        OrderState::Stored => "待处理",
+        OrderState::Processing => "处理中",
+        OrderState::Succeeded => "成功",
+        OrderState::Failed => "失败",
+        OrderState::Cancelled => "已取消",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_told_in_china_standard_time() {
+        assert_eq!(moment(UnixMs(0)), "1970-01-01 08:00:00.000");
+        assert_eq!(moment(UnixMs(1_767_139_200_123)), "2025-12-31 08:00:00.123");
+    }
+
+    #[test]
+    fn a_moment_out_of_range_is_no_panic() {
+        assert_eq!(moment(UnixMs(i64::MIN)), "1970-01-01 08:00:00.000");
+        assert!(moment(UnixMs(i64::MAX)).starts_with("9999-"));
+    }
+
+    #[test]
+    fn spans_are_told_in_their_largest_unit() {
+        let spans = [-5, 1_999, 119_000, 120_000, 7_200_000, 172_800_000].map(span);
+        assert_eq!(spans, ["0 s", "1 s", "119 s", "2 min", "2 h", "2 d"]);
+    }
+
+    #[test]
+    fn an_address_keeps_its_host_and_path_only() {
+        assert_eq!(
+            address("https://user:secret@shop.example:8443/cb/1?token=x#y"),
+            "https://shop.example:8443/cb/1"
+        );
+        assert_eq!(
+            address("https://shop.example?token=x"),
+            "https://shop.example"
+        );
+        assert_eq!(address("no address"), "no address");
+    }
+}
