@@ -204,3 +204,7 @@ async fn script() -> impl IntoResponse {
         include_str!("../assets/console.js"),
     )
 }
+
+#[cfg(test)]
+#[path = "pages_tests.rs"]
+mod tests;
