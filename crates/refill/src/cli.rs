@@ -1,0 +1,232 @@
+//! The subcommands and their flags.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use domain::OrderCode;
+
+use crate::settings::Settings;
+use crate::{command, logs, role};
+
+/// The back end of a batch direct top-up platform: one binary, whose subcommands are the roles of the fleet and its tools.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// A settings file; see `refill config --defaults` for what it may say.
+    #[arg(long, global = true, env = "REFILL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve merchants: check signed requests, store batches, hear suppliers' pushes.
+    Ingress(Ingress),
+    /// Work on orders: claim them, charge suppliers, record what they answer.
+    Fulfillment(Admin),
+    /// Deliver status reports to merchants.
+    Callback {
+        #[command(flatten)]
+        admin: Admin,
+        #[command(subcommand)]
+        tool: Option<CallbackTool>,
+    },
+    /// Serve the pages for ops.
+    Console(Console),
+    /// The whole system in the foreground, on private servers or on those of DATABASE_URL and AMQP_URL.
+    Dev(command::dev::Flags),
+    /// Show everything once: a signed batch goes in, every order is charged, every merchant is told.
+    Demo(command::demo::Flags),
+    /// Measure the whole way of orders, from the signed request to the delivered report.
+    Bench(command::bench::Flags),
+    /// Simulated suppliers and merchants, with their own books.
+    Sim {
+        #[command(subcommand)]
+        who: command::sim::Who,
+    },
+    /// Bring the schema up to date.
+    Migrate,
+    /// The catalogue: merchants, products, prices, suppliers, routes.
+    Catalog {
+        #[command(subcommand)]
+        tool: CatalogTool,
+    },
+    /// Ask the database whether everything that must hold does hold (exit code 1: it does not).
+    Check {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Orders whose outcome only a person can tell.
+    Doubt {
+        #[command(subcommand)]
+        tool: DoubtTool,
+    },
+    /// Sign a request body from stdin as a merchant would; prints the headers.
+    Sign {
+        /// The account.
+        #[arg(long)]
+        business: String,
+        /// Its RSA private key (PEM).
+        #[arg(long, value_name = "FILE", conflicts_with = "md5_key")]
+        key: Option<PathBuf>,
+        /// Its MD5 key.
+        #[arg(long, env = "MD5_KEY", hide_env_values = true)]
+        md5_key: Option<String>,
+    },
+    /// Print the settings in force, secrets hidden.
+    Config {
+        /// Print the annotated defaults instead.
+        #[arg(long)]
+        defaults: bool,
+    },
+}
+
+/// Where a role tells its keepers how it is.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Admin {
+    /// Where to serve /livez, /readyz and /metrics.
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+struct Ingress {
+    /// Where to serve merchants and suppliers.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    admin: Admin,
+}
+
+#[derive(Debug, Args)]
+struct Console {
+    /// Where to serve the pages. There is no login: keep it on a private network.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    admin: Admin,
+}
+
+#[derive(Debug, Subcommand)]
+enum CatalogTool {
+    /// Insert or update what a file names, all of it or nothing.
+    Import {
+        /// The catalogue file (TOML).
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum DoubtTool {
+    /// What waits for a person, the oldest first.
+    List {
+        /// Print one JSON object per line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Decide: the supplier charged, or it did not and never will.
+    Settle {
+        /// The order.
+        order: OrderCode,
+        /// What became of it.
+        #[arg(value_enum)]
+        outcome: Outcome,
+        /// What the decision rests on; kept with the order.
+        #[arg(long)]
+        evidence: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Outcome {
+    /// The account was topped up: the order succeeds and is paid.
+    Charged,
+    /// It was not and never will be: the order fails, its money is free again.
+    NotCharged,
+}
+
+#[derive(Debug, Subcommand)]
+enum CallbackTool {
+    /// Send reports again that were parked or delivered.
+    Resend(command::resend::Flags),
+}
+
+/// Runs what was asked for.
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let mut settings = Settings::read(cli.config.as_deref())?;
+    logs::start(&settings.log)?;
+    match cli.command {
+        Command::Ingress(flags) => {
+            flags.admin.apply(&mut settings);
+            role::run(settings, role::Role::Ingress(flags.listen)).await?;
+        }
+        Command::Fulfillment(admin) => {
+            admin.apply(&mut settings);
+            role::run(settings, role::Role::Fulfillment).await?;
+        }
+        Command::Callback {
+            tool: Some(CallbackTool::Resend(flags)),
+            ..
+        } => command::resend::run(&settings, &flags).await?,
+        Command::Callback { admin, tool: None } => {
+            admin.apply(&mut settings);
+            role::run(settings, role::Role::Callback).await?;
+        }
+        Command::Console(flags) => {
+            flags.admin.apply(&mut settings);
+            settings.console.listen = flags.listen.unwrap_or(settings.console.listen);
+            role::run(settings, role::Role::Console).await?;
+        }
+        Command::Dev(flags) => command::dev::run(settings, flags).await?,
+        Command::Demo(flags) => return command::demo::run(settings, flags).await,
+        Command::Bench(flags) => command::bench::run(settings, flags).await?,
+        Command::Sim { who } => command::sim::run(who).await?,
+        Command::Migrate => command::migrate::run(&settings).await?,
+        Command::Catalog {
+            tool: CatalogTool::Import { file },
+        } => command::catalog::run(&settings, &file).await?,
+        Command::Check { json } => return command::check::run(&settings, json).await,
+        Command::Doubt {
+            tool: DoubtTool::List { json },
+        } => command::doubt::list(&settings, json).await?,
+        Command::Doubt {
+            tool:
+                DoubtTool::Settle {
+                    order,
+                    outcome,
+                    evidence,
+                },
+        } => {
+            command::doubt::settle(&settings, order, outcome == Outcome::Charged, evidence).await?;
+        }
+        Command::Sign {
+            business,
+            key,
+            md5_key,
+        } => command::sign::run(&business, key.as_deref(), md5_key.as_deref())?,
+        Command::Config { defaults: true } => print!("{}", crate::settings::DEFAULTS),
+        Command::Config { defaults: false } => print!("{}", settings.printable()?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Admin {
+    fn apply(self, settings: &mut Settings) {
+        settings.admin.listen = self.admin.unwrap_or(settings.admin.listen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,12 @@
+//! The tools, one file each.
+
+pub(crate) mod bench;
+pub(crate) mod catalog;
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod dev;
+pub(crate) mod doubt;
+pub(crate) mod migrate;
+pub(crate) mod resend;
+pub(crate) mod sign;
+pub(crate) mod sim;

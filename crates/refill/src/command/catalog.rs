@@ -1,0 +1,90 @@
+//! `refill catalog import FILE`: puts a catalogue file into the database.
+
+use std::path::Path;
+
+use anyhow::Context;
+use domain::catalogue_file::CatalogueFile;
+use store::{Imported, Store};
+
+use crate::settings::Settings;
+
+/// A catalogue is small; whatever is larger is another file.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> {
+    let imported = import(&Store::new(&settings.store()?)?, file).await?;
+    println!(
+        "catalogue version {}, {} opening deposits booked",
+        imported.version, imported.deposits
+    );
+    Ok(())
+}
+
+/// Reads, checks and imports a file; keys that it names by path are read beside it.
+pub(crate) async fn import(store: &Store, path: &Path) -> anyhow::Result<Imported> {
+    let file = read(path).with_context(|| path.display().to_string())?;
+    for supplier in &file.supplier {
+        anyhow::ensure!(
+            suppliers::Adapter::SHAPES.contains(&supplier.adapter.as_str()),
+            "{}: supplier {}, adapter: {} is unknown, there are {}",
+            path.display(),
+            supplier.id,
+            supplier.adapter,
+            suppliers::Adapter::SHAPES.join(", ")
+        );
+    }
+    store
+        .import(&file)
+        .await
+        .with_context(|| path.display().to_string())
+}
+
+fn read(path: &Path) -> anyhow::Result<CatalogueFile> {
+    let size = std::fs::metadata(path).context("cannot be read")?.len();
+    anyhow::ensure!(
+        size <= MAX_FILE_BYTES,
+        "is larger than {MAX_FILE_BYTES} bytes"
+    );
+    let text = std::fs::read_to_string(path).context("cannot be read")?;
+    let mut file: CatalogueFile = toml::from_str(&text).context("is not a catalogue")?;
+    if let Some(platform) = &mut file.platform
+        && let Some(key_file) = platform.callback_private_key_file.take()
+    {
+        anyhow::ensure!(
+            platform.callback_private_key.is_none(),
+            "platform: names both callback_private_key and callback_private_key_file"
+        );
+        let key_path = path.parent().unwrap_or(Path::new("")).join(&key_file);
+        let key = std::fs::read_to_string(&key_path).with_context(|| {
+            format!(
+                "platform, callback_private_key_file: {} cannot be read",
+                key_path.display()
+            )
+        })?;
+        platform.callback_private_key = Some(key);
+    }
+    check_keys(&file)?;
+    Ok(file)
+}
+
+/// Keys are read now, so that a wrong one is told here and not to a merchant.
+fn check_keys(file: &CatalogueFile) -> anyhow::Result<()> {
+    for business in &file.business {
+        for pem in &business.rsa_public_keys {
+            openapi::VerifyingKey::rsa_from_pem(pem)
+                .with_context(|| format!("business {}, rsa_public_keys", business.id))?;
+        }
+        for secret in &business.md5_keys {
+            openapi::VerifyingKey::md5(secret)
+                .with_context(|| format!("business {}, md5_keys", business.id))?;
+        }
+    }
+    if let Some(pem) = file
+        .platform
+        .as_ref()
+        .and_then(|p| p.callback_private_key.as_deref())
+    {
+        openapi::SigningKey::rsa_from_pem(pem).context("platform, callback_private_key")?;
+    }
+    Ok(())
+}

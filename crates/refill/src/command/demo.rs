@@ -1,0 +1,196 @@
+//! `refill demo`: everything once, for a newcomer to watch. Real servers, real signatures, simulated suppliers and a simulated merchant.
+
+mod orders;
+mod progress;
+mod reconcile;
+mod stage;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use simulator::MerchantClient;
+use store::Store;
+use store::life::Settlement;
+use tokio::net::TcpListener;
+
+use self::orders::{Batch, batches};
+use self::progress::{Progress, watch};
+use self::stage::Stage;
+use super::dev::{self, Listen, Platform};
+use crate::process::told_to_stop;
+use crate::settings::Settings;
+
+/// How long the demo may take, once its orders are in.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// The flags of `refill demo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    /// Where servers, keys, books and the catalogue are kept.
+    #[arg(long, default_value = "target/demo", value_name = "DIR")]
+    data: PathBuf,
+    /// How many orders to send.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(30..=20_000))]
+    orders: u32,
+    /// Stay when it is done, to look around, until Ctrl-C.
+    #[arg(long)]
+    keep: bool,
+    /// Where to serve merchants; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    listen: SocketAddr,
+}
+
+pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<ExitCode> {
+    std::fs::create_dir_all(&flags.data).with_context(|| flags.data.display().to_string())?;
+    println!("Servers: PostgreSQL and RabbitMQ …");
+    let servers = tokio::select! {
+        started = dev::start_servers(&settings, &flags.data) => started?,
+        () = told_to_stop() => return Ok(ExitCode::FAILURE),
+    };
+    for line in servers.report() {
+        println!("  {line}");
+    }
+    let openapi = TcpListener::bind(flags.listen)
+        .await
+        .with_context(|| format!("--listen {}", flags.listen))?;
+    let openapi_url = format!("http://{}", openapi.local_addr()?);
+    let stage = Stage::set(&flags.data, &openapi_url).await?;
+    println!("Outside: {}", stage.describe());
+    let free = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listen = Listen {
+        openapi,
+        console: free,
+        admin: free,
+    };
+    let platform = dev::start(settings, servers, &stage.catalogue, listen).await?;
+    stage.write_environment(&platform)?;
+    println!(
+        "Platform: {openapi_url}, console http://{}",
+        platform.addresses.console
+    );
+    let shown = tokio::select! {
+        shown = show(&flags, &stage, &platform, &openapi_url) => Some(shown),
+        () = told_to_stop() => None,
+    };
+    let passed = matches!(shown, Some(Ok(true)));
+    if flags.keep && passed {
+        println!(
+            "\nEverything stays up until Ctrl-C. In another terminal: . {}",
+            stage.environment.display()
+        );
+        told_to_stop().await;
+    }
+    let Platform {
+        servers, process, ..
+    } = platform;
+    process.run(std::future::ready(())).await?;
+    stage.strike().await;
+    servers.stop().await;
+    shown.transpose()?;
+    Ok(if passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Sends the batches, watches them, settles what waits for a person, and reconciles. Returns whether everything adds up.
+async fn show(
+    flags: &Flags,
+    stage: &Stage,
+    platform: &Platform,
+    url: &str,
+) -> anyhow::Result<bool> {
+    let client = MerchantClient::rsa(
+        url,
+        stage::MERCHANT,
+        stage::BUSINESS,
+        &stage.merchant_private_key,
+    )?;
+    let before = reconcile::balance(&client).await?;
+    let batches = batches(flags.orders);
+    println!(
+        "\n{} signed batches with {} orders:",
+        batches.len(),
+        flags.orders
+    );
+    for batch in &batches {
+        send(&client, batch).await?;
+    }
+    let mut progress = Progress::new(flags.orders);
+    let store = &platform.process.store;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let settled = watch(
+        &client,
+        &batches,
+        stage,
+        &mut progress,
+        deadline,
+        async || settle(store, stage).await,
+    )
+    .await?;
+    progress.finish();
+    for line in settled {
+        println!("{line}");
+    }
+    let sums = reconcile::reconcile(&client, &batches, stage, before).await?;
+    let check = store.check().await?;
+    Ok(sums.print(check.holds(), platform, stage))
+}
+
+async fn send(client: &MerchantClient, batch: &Batch) -> anyhow::Result<()> {
+    let answer = client
+        .batch(&batch.code, batch.product, None, &batch.items)
+        .await?;
+    anyhow::ensure!(
+        answer.status == 0,
+        "batch {} was answered {}: {}",
+        batch.code,
+        answer.status,
+        answer.body
+    );
+    println!(
+        "  {}  {:>5} × {:<8} answered {}",
+        batch.code,
+        batch.items.len(),
+        batch.product,
+        answer.status
+    );
+    Ok(())
+}
+
+/// What a person does with orders in doubt: looks into the supplier's book and writes down what it says.
+async fn settle(store: &Store, stage: &Stage) -> anyhow::Result<Vec<String>> {
+    let mut said = vec![];
+    let doubts = store.open_doubts(1_000).await?;
+    if doubts.is_empty() {
+        return Ok(said);
+    }
+    let books = stage.books().await?;
+    let catalogue = store.catalogue().await?;
+    for doubt in doubts {
+        let Some((attempt, supplier, reference)) = doubt.attempt else {
+            continue;
+        };
+        let charged = books
+            .iter()
+            .any(|entry| entry.reference == reference && entry.charged > 0);
+        let words = if charged { "charged" } else { "not charged" };
+        let settlement = Settlement {
+            order: doubt.key.order,
+            charged,
+            reason: format!("the book of {supplier} says {words} for {reference}"),
+            actor: "demo".into(),
+        };
+        if store.settle_doubt(&settlement, &catalogue).await?.is_ok() {
+            said.push(format!(
+                "A person was asked about {} ({}), attempt {attempt} at {supplier}: {words}",
+                doubt.key.order, doubt.reason
+            ));
+        }
+    }
+    Ok(said)
+}

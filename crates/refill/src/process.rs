@@ -1,0 +1,107 @@
+//! What all roles of a process share, and the order in which it all comes up and goes down.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use domain::Catalogue;
+use queue::{Publisher, PublisherHandle};
+use store::{CatalogueTask, Store};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::Settings;
+
+/// A process on its servers. Its roles are started into it; they stop first, then what they stand on.
+pub(crate) struct Process {
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    pub(crate) catalogue: watch::Receiver<Arc<Catalogue>>,
+    pub(crate) publisher: PublisherHandle,
+    pub(crate) broker: queue::Settings,
+    /// Stops the roles.
+    pub(crate) shutdown: CancellationToken,
+    roles: JoinSet<()>,
+    /// Stops what the roles stand on.
+    ground_shutdown: CancellationToken,
+    ground: JoinSet<()>,
+}
+
+impl Process {
+    /// Connects. Waits for the database (the catalogue is read), not for the broker.
+    pub(crate) async fn start(settings: Settings, role: &str) -> anyhow::Result<Self> {
+        let store = Store::new(&settings.store()?)?;
+        let broker = settings.broker(role)?;
+        let (catalogue_task, catalogue) = CatalogueTask::start(store.clone())
+            .await
+            .context("the catalogue cannot be read (has `refill migrate` been run?)")?;
+        let (publisher, publisher_task) = Publisher::new(broker.clone());
+        let ground_shutdown = CancellationToken::new();
+        let mut ground = JoinSet::new();
+        ground.spawn(catalogue_task.run(ground_shutdown.clone()));
+        ground.spawn(publisher_task.run(ground_shutdown.clone()));
+        Ok(Self {
+            settings,
+            store,
+            catalogue,
+            publisher,
+            broker,
+            shutdown: CancellationToken::new(),
+            roles: JoinSet::new(),
+            ground_shutdown,
+            ground,
+        })
+    }
+
+    /// Runs a role until the process is stopped.
+    pub(crate) fn add_role<R>(&mut self, role: impl FnOnce(CancellationToken) -> R)
+    where
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.roles.spawn(role(self.shutdown.clone()));
+    }
+
+    /// Runs what must outlive the roles.
+    pub(crate) fn add_ground<G>(&mut self, ground: impl FnOnce(CancellationToken) -> G)
+    where
+        G: Future<Output = ()> + Send + 'static,
+    {
+        self.ground.spawn(ground(self.ground_shutdown.clone()));
+    }
+
+    /// Waits until it is stopped from outside or a role ends by itself, then takes everything down in order.
+    pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let ended_early = tokio::select! {
+            () = stop => false,
+            _ = self.roles.join_next() => true,
+        };
+        tracing::info!("stopping");
+        self.shutdown.cancel();
+        while let Some(ended) = self.roles.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a role ended badly");
+            }
+        }
+        self.ground_shutdown.cancel();
+        while self.ground.join_next().await.is_some() {}
+        tracing::info!("stopped");
+        anyhow::ensure!(!ended_early, "a role ended by itself; the log says why");
+        Ok(())
+    }
+}
+
+/// SIGTERM or SIGINT.
+pub(crate) async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::error!("signals cannot be heard");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,134 @@
+//! The roles of the fleet, each started into a process.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use queue::{Consumer, ConsumerHandle};
+use tokio::net::TcpListener;
+
+use crate::admin::Admin;
+use crate::process::{Process, told_to_stop};
+use crate::settings::Settings;
+
+/// A role of the fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Serves merchants and suppliers at this address.
+    Ingress(SocketAddr),
+    /// Works on orders.
+    Fulfillment,
+    /// Delivers reports.
+    Callback,
+    /// Serves ops.
+    Console,
+}
+
+impl Role {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ingress(_) => "ingress",
+            Self::Fulfillment => "fulfillment",
+            Self::Callback => "callback",
+            Self::Console => "console",
+        }
+    }
+}
+
+/// Runs one role until the process is told to stop.
+pub(crate) async fn run(settings: Settings, role: Role) -> anyhow::Result<()> {
+    let mut process = Process::start(settings, role.name()).await?;
+    start_admin(&mut process).await?;
+    match role {
+        Role::Ingress(listen) => {
+            start_ingress(&mut process, listen_for_merchants(listen).await?)?;
+        }
+        Role::Fulfillment => {
+            let consumer = start_consumer(&mut process);
+            start_fulfillment(&mut process, consumer);
+        }
+        Role::Callback => {
+            let consumer = start_consumer(&mut process);
+            start_callback(&mut process, consumer)?;
+        }
+        Role::Console => {
+            start_console(&mut process).await?;
+        }
+    }
+    process.run(told_to_stop()).await
+}
+
+/// Serves `/livez`, `/readyz` and `/metrics` until the roles have ended. Returns where.
+pub(crate) async fn start_admin(process: &mut Process) -> anyhow::Result<SocketAddr> {
+    let listen = process.settings.admin.listen;
+    let admin = Admin::bind(listen, process.store.clone(), process.publisher.clone()).await?;
+    let address = admin.address()?;
+    tracing::info!(%address, "admin server listens");
+    process.add_ground(|shutdown| admin.run(shutdown));
+    Ok(address)
+}
+
+/// Takes the address that merchants come to.
+pub(crate) async fn listen_for_merchants(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("--listen: cannot listen on {listen}"))
+}
+
+/// Opens the door for merchants. Returns where.
+pub(crate) fn start_ingress(
+    process: &mut Process,
+    listener: TcpListener,
+) -> anyhow::Result<SocketAddr> {
+    let address = listener.local_addr()?;
+    let ingress = ingress::Ingress::new(
+        process.settings.ingress.clone(),
+        process.store.clone(),
+        process.catalogue.clone(),
+        process.publisher.clone(),
+    )?;
+    tracing::info!(%address, "ingress listens");
+    process.add_role(|shutdown| ingress.run(listener, shutdown));
+    Ok(address)
+}
+
+/// The connection that consumes; one per process.
+pub(crate) fn start_consumer(process: &mut Process) -> ConsumerHandle {
+    let (handle, task) = Consumer::new(process.broker.clone(), process.publisher.clone());
+    process.add_role(|shutdown| task.run(shutdown));
+    handle
+}
+
+pub(crate) fn start_fulfillment(process: &mut Process, consumer: ConsumerHandle) {
+    let worker = fulfillment::Worker::new(
+        process.settings.fulfillment.clone(),
+        process.store.clone(),
+        process.catalogue.clone(),
+        process.publisher.clone(),
+        consumer,
+        process.settings.amqp.prefetch,
+    );
+    process.add_role(|shutdown| worker.run(shutdown));
+}
+
+pub(crate) fn start_callback(
+    process: &mut Process,
+    consumer: ConsumerHandle,
+) -> anyhow::Result<()> {
+    let worker = callback::Worker::new(
+        process.settings.callback.clone(),
+        process.store.clone(),
+        process.catalogue.clone(),
+        consumer,
+        process.settings.amqp.prefetch,
+    )?;
+    process.add_role(|shutdown| worker.run(shutdown));
+    Ok(())
+}
+
+/// Opens the pages for ops. Returns where.
+pub(crate) async fn start_console(process: &mut Process) -> anyhow::Result<SocketAddr> {
+    let listen = process.settings.console.listen;
+    let address = listen;
+    let _ = &process;
+    Ok(address)
+}

@@ -1,0 +1,174 @@
+//! What is in force: the annotated defaults, a file, the environment, the flags; later ones win.
+
+use std::path::Path;
+
+use anyhow::Context;
+use config::{Config, Environment, File, FileFormat};
+use serde::{Deserialize, Serialize};
+
+/// The defaults and their documentation.
+pub(crate) const DEFAULTS: &str = include_str!("../default.toml");
+
+/// All settings of all roles.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    pub(crate) database: Database,
+    pub(crate) amqp: Amqp,
+    pub(crate) admin: Listen,
+    pub(crate) console: Listen,
+    pub(crate) log: Log,
+    #[serde(default)]
+    pub(crate) ingress: ingress::Settings,
+    #[serde(default)]
+    pub(crate) fulfillment: fulfillment::Settings,
+    #[serde(default)]
+    pub(crate) callback: callback::Settings,
+}
+
+/// `[database]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) max_connections: usize,
+    pub(crate) acquire_timeout_ms: u64,
+    pub(crate) work_timeout_ms: u64,
+}
+
+/// `[amqp]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Amqp {
+    pub(crate) url: String,
+    pub(crate) prefetch: u16,
+}
+
+/// `[admin]` and `[console]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listen {
+    pub(crate) listen: std::net::SocketAddr,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    pub(crate) filter: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Settings {
+    /// Reads the defaults, `file` if one is named, and the environment.
+    pub(crate) fn read(file: Option<&Path>) -> anyhow::Result<Self> {
+        let mut sources = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some(file) = file {
+            sources = sources.add_source(File::from(file).format(FileFormat::Toml));
+        }
+        let environment = Environment::with_prefix("REFILL")
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(true);
+        let mut settings: Self = sources
+            .add_source(environment)
+            .build()
+            .and_then(Config::try_deserialize)
+            .context("the settings cannot be read")?;
+        if let Some(url) = given("DATABASE_URL") {
+            settings.database.url = url;
+        }
+        if let Some(url) = given("AMQP_URL") {
+            settings.amqp.url = url;
+        }
+        Ok(settings)
+    }
+
+    /// How the store is used.
+    pub(crate) fn store(&self) -> anyhow::Result<store::Settings> {
+        anyhow::ensure!(
+            !self.database.url.is_empty(),
+            "DATABASE_URL is not set (or database.url in the settings), like postgres://user:password@host:5432/refill"
+        );
+        Ok(store::Settings {
+            url: self.database.url.clone(),
+            max_connections: self.database.max_connections,
+            acquire_timeout_ms: self.database.acquire_timeout_ms,
+            work_timeout_ms: self.database.work_timeout_ms,
+        })
+    }
+
+    /// How the broker is reached, named by `role` in its list of connections.
+    pub(crate) fn broker(&self, role: &str) -> anyhow::Result<queue::Settings> {
+        anyhow::ensure!(
+            !self.amqp.url.is_empty(),
+            "AMQP_URL is not set (or amqp.url in the settings), like amqp://user:password@host:5672/vhost"
+        );
+        queue::Settings::new(&self.amqp.url, role).context("AMQP_URL")
+    }
+
+    /// The settings as a file, with what is secret hidden.
+    pub(crate) fn printable(&self) -> anyhow::Result<String> {
+        let mut shown = self.clone();
+        shown.database.url = without_password(&shown.database.url);
+        shown.amqp.url = without_password(&shown.amqp.url);
+        toml::to_string_pretty(&shown).context("the settings cannot be written")
+    }
+}
+
+/// A variable that is set and not empty.
+fn given(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The URL with its password hidden.
+pub(crate) fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return if url.is_empty() {
+            String::new()
+        } else {
+            "(unreadable)".into()
+        };
+    };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    match authority.rsplit_once('@') {
+        Some((login, host)) => {
+            let user = login.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}:***@{host}{path}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_whole() {
+        let settings: Settings = Config::builder()
+            .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
+            .build()
+            .and_then(Config::try_deserialize)
+            .unwrap();
+        assert_eq!(settings.log.format, LogFormat::Text);
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        assert_eq!(
+            without_password("postgres://me:s3cr@t@h:1/d"),
+            "postgres://me:***@h:1/d"
+        );
+        assert_eq!(without_password("amqp://h/v"), "amqp://h/v");
+        assert_eq!(without_password("nonsense"), "(unreadable)");
+    }
+}
