@@ -217,7 +217,7 @@ async fn tell(read: &Transaction<'_>, code: OrderCode) -> Result<Option<OrderSto
                     (extract(epoch FROM o.finished_at) * 1000)::bigint AS finished_ms,
                     (extract(epoch FROM t.due_at) * 1000)::bigint AS due_ms
              FROM businesses s JOIN orders o ON o.business_id = s.business_id AND o.order_code = $1
-             JOIN batches b ON b.business_id = o.business_id AND b.batch_id = o.batch_id
+             CROSS JOIN LATERAL (SELECT * FROM batches WHERE business_id = o.business_id AND batch_id = o.batch_id OFFSET 0) b
              LEFT JOIN timers t ON t.business_id = o.business_id AND t.order_code = o.order_code",
         )
         .await?;

@@ -46,20 +46,26 @@ impl Store {
         self.bounded(async {
             let mut session = self.session().await?;
             let read = one_moment(&mut session).await?;
+            // The lateral searches keep the planner on the unique indexes: left to itself it reads all batches for one number, and
+            // all orders of a business for one batch.
             let statement = read
                 .prepare_cached(
-                    "WITH found AS (
+                    "WITH named AS MATERIALIZED (
+                         SELECT b.* FROM businesses s, LATERAL (
+                             SELECT business_id, batch_id, first_code, last_code FROM batches
+                             WHERE business_id = s.business_id AND batch_biz_code = $2 OFFSET 0) b
+                     ), found AS (
                          SELECT o.business_id, o.order_code
                          FROM businesses s JOIN orders o ON o.business_id = s.business_id AND o.order_code = $1
                          UNION
                          SELECT o.business_id, o.order_code
                          FROM businesses s JOIN orders o ON o.business_id = s.business_id AND o.biz_code = $2
                          UNION
-                         (SELECT o.business_id, o.order_code
-                          FROM businesses s JOIN batches b ON b.business_id = s.business_id AND b.batch_biz_code = $2
-                          JOIN orders o ON o.business_id = b.business_id AND o.batch_id = b.batch_id
-                               AND o.order_code BETWEEN b.first_code AND b.last_code
-                          LIMIT $3)
+                         SELECT o.business_id, o.order_code FROM named n, LATERAL (
+                             SELECT business_id, order_code FROM orders
+                             WHERE business_id = n.business_id AND batch_id = n.batch_id
+                               AND order_code BETWEEN n.first_code AND n.last_code
+                             ORDER BY order_code LIMIT $3) o
                      )
                      SELECT o.business_id, o.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.price,
                             o.state, (extract(epoch FROM o.created_at) * 1000)::bigint
