@@ -128,7 +128,11 @@ pub(crate) fn start_callback(
 /// Opens the pages for ops. Returns where.
 pub(crate) async fn start_console(process: &mut Process) -> anyhow::Result<SocketAddr> {
     let listen = process.settings.console.listen;
-    let address = listen;
-    let _ = &process;
+    let console = console::Console::bind(listen, process.store.clone(), process.catalogue.clone())
+        .await
+        .with_context(|| format!("console.listen: cannot listen on {listen}"))?;
+    let address = console.address()?;
+    tracing::info!(%address, "console listens");
+    process.add_role(|shutdown| console.run(shutdown));
     Ok(address)
 }

@@ -156,10 +156,10 @@ impl Desk {
             End::Partial => "3",
             End::Never => "0",
         };
-        let voucher = if entry.charged > 0 {
-            entry.voucher()
+        let (voucher, amount) = if entry.charged > 0 {
+            (entry.voucher(), entry.face.clone())
         } else {
-            String::new()
+            (String::new(), String::new())
         };
         let mut fields = Fields::from(
             [
@@ -170,7 +170,7 @@ impl Desk {
                 ("state", state.into()),
                 ("mobile", entry.account.clone()),
                 ("remark", String::new()),
-                ("charge_amount", entry.face.clone()),
+                ("charge_amount", amount),
                 ("voucher", voucher),
             ]
             .map(|(name, value)| (name.to_owned(), value)),

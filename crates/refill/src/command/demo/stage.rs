@@ -156,10 +156,8 @@ impl Stage {
             ("MERCHANT_KEY", key.display().to_string()),
             ("PRODUCT", "MOBILE50".to_owned()),
         ];
-        let text: String = lines
-            .iter()
-            .map(|(name, value)| format!("export {name}='{value}'\n"))
-            .collect();
+        let lines = lines.map(|(name, value)| format!("export {name}='{value}'"));
+        let text = lines.join("\n") + "\n";
         write_secret(&self.environment, &text)
     }
 

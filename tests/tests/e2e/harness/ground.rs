@@ -1,0 +1,111 @@
+//! PostgreSQL and RabbitMQ for one test: shared servers with a database and a vhost of its own, or servers of its own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use servers::{Servers, Settings};
+use tokio::sync::{Mutex, OnceCell};
+
+/// The servers that tests share. They end with the process, whatever ends it.
+static SHARED: OnceCell<Arc<Mutex<Servers>>> = OnceCell::const_new();
+
+pub(crate) struct Ground {
+    pub(crate) servers: Arc<Mutex<Servers>>,
+    pub(crate) name: String,
+    pub(crate) database_url: String,
+    pub(crate) amqp_url: String,
+    /// Removed with the ground.
+    pub(crate) folder: tempfile::TempDir,
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::Builder::new()
+        .prefix("refill-test-")
+        .tempdir()
+        .expect("a folder for the test")
+}
+
+impl Ground {
+    pub(crate) async fn shared() -> Self {
+        let servers = SHARED
+            .get_or_init(async || {
+                let folder = folder().keep();
+                Arc::new(Mutex::new(start(folder).await))
+            })
+            .await;
+        Self::prepare(Arc::clone(servers), folder()).await
+    }
+
+    pub(crate) async fn own() -> Self {
+        let folder = folder();
+        let mut settings = Settings::under(folder.path().join("servers"));
+        settings.fsync = false;
+        let servers = Servers::start(settings).await.expect("servers of its own");
+        Self::prepare(Arc::new(Mutex::new(servers)), folder).await
+    }
+
+    async fn prepare(servers: Arc<Mutex<Servers>>, folder: tempfile::TempDir) -> Self {
+        let name = format!("t{}", uuid::Uuid::now_v7().simple());
+        let (database_url, amqp_url) = {
+            let servers = servers.lock().await;
+            (
+                servers.create_database(&name).await.expect("a database"),
+                servers.create_vhost(&name).await.expect("a vhost"),
+            )
+        };
+        Self {
+            servers,
+            name,
+            database_url,
+            amqp_url,
+            folder,
+        }
+    }
+
+    pub(crate) async fn clear(self) {
+        let servers = self.servers.lock().await;
+        let _ = servers.drop_database(&self.name).await;
+        let _ = servers.delete_vhost(&self.name).await;
+    }
+
+    /// One value of the test's own database.
+    pub(crate) async fn ask(&self, sql: &str) -> String {
+        let (client, connection) =
+            tokio_postgres::connect(&self.database_url, tokio_postgres::NoTls)
+                .await
+                .expect("the test's database");
+        let asked = async {
+            let messages = client.simple_query(sql).await;
+            match messages {
+                Ok(messages) => messages
+                    .iter()
+                    .find_map(|message| match message {
+                        tokio_postgres::SimpleQueryMessage::Row(row) => {
+                            row.get(0).map(str::to_owned)
+                        }
+                        _ => None,
+                    })
+                    .unwrap_or_default(),
+                Err(error) => panic!("{sql}: {error:?}"),
+            }
+        };
+        tokio::select! {
+            answer = asked => answer,
+            _ = connection => panic!("the connection ended"),
+        }
+    }
+}
+
+async fn start(folder: PathBuf) -> Servers {
+    let mut settings = Settings::under(folder);
+    settings.fsync = false;
+    settings.database_url = given("DATABASE_URL");
+    settings.amqp_url = given("AMQP_URL");
+    Servers::start(settings)
+        .await
+        .expect("PostgreSQL and RabbitMQ are needed")
+}
+
+fn given(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|url| !url.is_empty())
+}

@@ -1,0 +1,215 @@
+//! `refill dev` as a process of its own, which a test may stop, kill and start again.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use super::outside::{HARBOR_KEY, SWIFT_KEY};
+use super::{Ground, Outside, PATIENCE};
+
+pub(crate) const CATALOGUE: &str = include_str!("catalogue.toml");
+
+pub(crate) struct Platform {
+    pub(crate) openapi: String,
+    pub(crate) console: String,
+    pub(crate) admin: String,
+    pub(crate) folder: PathBuf,
+    listen: String,
+    database_url: String,
+    amqp_url: String,
+    process: Option<Child>,
+}
+
+#[derive(Deserialize)]
+struct ReadyLine {
+    ready: bool,
+    openapi: String,
+    console: String,
+    admin: String,
+}
+
+/// The binary, built from the sources as they are.
+pub(crate) fn binary() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--locked", "--quiet", "-p", "refill"])
+            .current_dir(root())
+            .status()
+            .expect("cargo");
+        assert!(built.success(), "refill cannot be built");
+        let test = std::env::current_exe().unwrap();
+        let folder = test.parent().and_then(Path::parent).unwrap();
+        folder.join("refill")
+    })
+}
+
+/// The repository.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+impl Platform {
+    pub(crate) async fn start(ground: &Ground, outside: &Outside) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = free.local_addr().unwrap().to_string();
+        drop(free);
+        let folder = ground.folder.path().to_owned();
+        let catalogue = catalogue(CATALOGUE, outside, &listen);
+        std::fs::write(folder.join("catalogue.toml"), catalogue).unwrap();
+        let mut platform = Self {
+            openapi: format!("http://{listen}"),
+            console: String::new(),
+            admin: String::new(),
+            folder,
+            listen,
+            database_url: ground.database_url.clone(),
+            amqp_url: ground.amqp_url.clone(),
+            process: None,
+        };
+        tokio::task::block_in_place(|| platform.go_on());
+        platform
+    }
+
+    /// Starts the process; returns when it is ready.
+    pub(crate) fn go_on(&mut self) {
+        assert!(self.process.is_none(), "it runs already");
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.join("refill.log"))
+            .unwrap();
+        let mut process = self
+            .command()
+            .args(["dev", "--data"])
+            .arg(self.folder.join("data"))
+            .arg("--catalog")
+            .arg(self.folder.join("catalogue.toml"))
+            .args(["--listen", &self.listen])
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let ready: ReadyLine = serde_json::from_str(&line)
+            .unwrap_or_else(|_| panic!("refill dev is not ready: {line}\n{}", self.log_tail()));
+        assert!(ready.ready);
+        assert_eq!(ready.openapi, self.openapi);
+        self.console = ready.console;
+        self.admin = ready.admin;
+        self.process = Some(process);
+    }
+
+    /// The binary with this platform's servers.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .env("DATABASE_URL", &self.database_url)
+            .env("AMQP_URL", &self.amqp_url)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a tool of the binary to its end.
+    pub(crate) fn tool(&self, args: &[&str]) -> Output {
+        self.command().args(args).output().unwrap()
+    }
+
+    /// Kills the process as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        let mut process = self.process.take().expect("it runs");
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// Stops it in order; it must end by itself and say that all is well.
+    pub(crate) fn stop(&mut self) {
+        let Some(mut process) = self.process.take() else {
+            return;
+        };
+        let sent = Command::new("kill")
+            .args(["-TERM", &process.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = process.try_wait().unwrap() {
+                assert!(status.success(), "{status}: {}", self.log_tail());
+                return;
+            }
+            if Instant::now() >= end {
+                process.kill().unwrap();
+                panic!("it does not stop: {}", self.log_tail());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// `refill check` holds.
+    pub(crate) fn check(&self) {
+        let output = self.tool(&["check"]);
+        assert!(
+            output.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// The end of its log, for those who ask why.
+    pub(crate) fn log_tail(&self) -> String {
+        let mut text = String::new();
+        if let Ok(mut file) = File::open(self.folder.join("refill.log")) {
+            let _ = file.read_to_string(&mut text);
+        }
+        let lines: Vec<&str> = text.lines().rev().take(40).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+            if std::thread::panicking() {
+                eprintln!("--- the platform's log ---\n{}", self.log_tail());
+            }
+        }
+    }
+}
+
+/// A catalogue with this test's keys and addresses.
+pub(crate) fn catalogue(template: &str, outside: &Outside, listen: &str) -> String {
+    [
+        (
+            "merchant_public_key",
+            outside.merchant_key.public_pem.as_str(),
+        ),
+        ("platform_private_key", &outside.platform_key.private_pem),
+        ("harbor_public_key", &outside.harbor_key.public_pem),
+        ("merchant_url", &format!("http://{}", outside.merchant)),
+        ("swift_url", &format!("http://{}", outside.swift)),
+        ("harbor_url", &format!("http://{}", outside.harbor)),
+        ("openapi_url", &format!("http://{listen}")),
+        ("swift_key", SWIFT_KEY),
+        ("harbor_key", HARBOR_KEY),
+    ]
+    .iter()
+    .fold(template.to_owned(), |text, (name, value)| {
+        text.replace(&format!("{{{{{name}}}}}"), value)
+    })
+}

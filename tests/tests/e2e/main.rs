@@ -1,0 +1,14 @@
+//! What the platform's users are promised, tried from outside: a `refill dev` process, a simulated outside, real PostgreSQL and RabbitMQ.
+//!
+//! `harness` starts it all. Each test has its own database and vhost on servers that all tests share; those that kill a server start their
+//! own. A test that waits looks again and again until what it waits for is there, or fails after a long time with what it saw.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "a test stops at the first surprise"
+)]
+
+mod bad_days;
+mod harness;
+mod ten_thousand;
