@@ -72,9 +72,11 @@ impl Mark {
                     .is_some_and(|line| line.contains("refill-guard") && line.contains(&self.text))
             })
         };
-        wait_until("the guard of an earlier launcher did not end", GUARD_TIMEOUT, async || {
-            guard().is_none()
-        })
+        wait_until(
+            "the guard of an earlier launcher did not end",
+            GUARD_TIMEOUT,
+            async || guard().is_none(),
+        )
         .await
     }
 
