@@ -1,0 +1,172 @@
+//! The platform as processes, one for each role, like the fleet.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context;
+use servers::Servers;
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+use super::stage::{SUPPLIER_KEY, Stage, free_address};
+
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Processes that run.
+pub(super) struct Roles {
+    pub(super) openapi_url: String,
+    children: Vec<(&'static str, Child)>,
+}
+
+impl Roles {
+    /// The supplier and all roles.
+    pub(super) async fn start(
+        stage: &Stage,
+        servers: &Servers,
+        workers: u8,
+    ) -> anyhow::Result<Self> {
+        let listen = free_address()?;
+        let mut roles = Self {
+            openapi_url: format!("http://{listen}"),
+            children: vec![],
+        };
+        roles.start_supplier(stage)?;
+        roles
+            .start_role("ingress", servers, &["--listen", &listen.to_string()])
+            .await?;
+        for _ in 0..workers {
+            roles.start_role("fulfillment", servers, &[]).await?;
+            roles.start_role("callback", servers, &[]).await?;
+        }
+        Ok(roles)
+    }
+
+    /// The supplier and the floor.
+    pub(super) async fn start_floor(stage: &Stage, servers: &Servers) -> anyhow::Result<Self> {
+        let listen = free_address()?;
+        let mut roles = Self {
+            openapi_url: format!("http://{listen}"),
+            children: vec![],
+        };
+        roles.start_supplier(stage)?;
+        let supplier = format!("http://{}", stage.supplier);
+        let args = [
+            "floor",
+            "--listen",
+            &listen.to_string(),
+            "--supplier",
+            &supplier,
+            "--callback",
+            &stage.callback_url,
+        ];
+        let mut command = refill(servers, &args)?;
+        command
+            .env("SIM_API_KEY", SUPPLIER_KEY)
+            .arg("--keys")
+            .arg(&stage.folder);
+        roles.spawn("floor", &mut command)?;
+        answers(&format!("http://{listen}/readyz")).await?;
+        Ok(roles)
+    }
+
+    fn start_supplier(&mut self, stage: &Stage) -> anyhow::Result<()> {
+        let mut command = Command::new(std::env::current_exe()?);
+        // Nothing is pushed: its acceptance is all that there is to say.
+        command
+            .args([
+                "sim",
+                "supplier",
+                "--default",
+                "query-only",
+                "--listen",
+                &stage.supplier.to_string(),
+            ])
+            .env("SIM_API_KEY", SUPPLIER_KEY);
+        self.spawn("supplier", &mut command)
+    }
+
+    async fn start_role(
+        &mut self,
+        name: &'static str,
+        servers: &Servers,
+        args: &[&str],
+    ) -> anyhow::Result<()> {
+        let admin = free_address()?.to_string();
+        let args: Vec<&str> = [name, "--admin", &admin]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
+        self.spawn(name, &mut refill(servers, &args)?)?;
+        answers(&format!("http://{admin}/readyz")).await
+    }
+
+    fn spawn(&mut self, name: &'static str, command: &mut Command) -> anyhow::Result<()> {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{name} cannot be started"))?;
+        self.children.push((name, child));
+        Ok(())
+    }
+
+    /// All processes by name.
+    pub(super) fn processes(&self) -> Vec<(&'static str, u32)> {
+        self.children
+            .iter()
+            .filter_map(|(name, child)| Some((*name, child.id()?)))
+            .collect()
+    }
+
+    /// Stops all of them in order.
+    pub(super) async fn stop(self) {
+        for (name, mut child) in self.children {
+            if let Some(pid) = child.id() {
+                let _ = Command::new("kill")
+                    .args(["-TERM", &pid.to_string()])
+                    .status()
+                    .await;
+            }
+            if tokio::time::timeout(STOP_TIMEOUT, child.wait())
+                .await
+                .is_err()
+            {
+                tracing::warn!(role = name, "did not stop in time, killed");
+                let _ = child.kill().await;
+            }
+        }
+    }
+}
+
+fn refill(servers: &Servers, args: &[&str]) -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(args)
+        .env("DATABASE_URL", servers.database_url())
+        .env("AMQP_URL", servers.amqp_url())
+        .env("REFILL__LOG__FILTER", "warn,lapin=off");
+    Ok(command)
+}
+
+async fn answers(url: &str) -> anyhow::Result<()> {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(2))
+        .build()?;
+    let end = Instant::now() + START_TIMEOUT;
+    loop {
+        if client
+            .get(url)
+            .send()
+            .await
+            .is_ok_and(|answer| answer.status().is_success())
+        {
+            return Ok(());
+        }
+        anyhow::ensure!(Instant::now() < end, "{url} did not answer");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
