@@ -119,10 +119,12 @@ fn connection_config(settings: &Settings) -> Result<tokio_postgres::Config, Stor
             rule: "must be like postgres://user:password@host:port/database".into(),
         })?;
     let ms = settings.work_timeout_ms;
-    // The work's statements meet tables of every size with one plan, so the plan must be the one for large tables.
+    // The statements meet tables of every size with one plan, so it must be the one for large tables: by index, one row after the
+    // other, joined in the order in which they are written.
     config.options(format!(
         "-c statement_timeout={ms} -c lock_timeout={ms} -c idle_in_transaction_session_timeout={ms} \
-         -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
+         -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off \
+         -c join_collapse_limit=1"
     ));
     if config.get_application_name().is_none() {
         config.application_name("refill");
