@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use domain::{Lane, OrderKey};
+use futures::future::join_all;
 use queue::{ConsumerHandle, PublisherHandle, QueueName};
-use store::{Store, StoreError};
+use store::{Store, StoreError, Unannounced};
 use tokio_util::sync::CancellationToken;
 
 /// How long whoever takes something here has it for himself.
 const GRACE: Duration = Duration::from_secs(30);
+/// Batches that are announced at the same time.
+const BATCHES_AT_ONCE: u16 = 10;
 /// How much younger the orders must be that a lane has moved on to, before an older one counts as lost.
 const MARGIN: Duration = Duration::from_mins(1);
 
@@ -53,32 +56,44 @@ impl Sweeper {
         Ok(())
     }
 
+    /// Goes on while there is more: after a day without a broker there may be very many.
     async fn announce_batches(&self) -> Result<(), StoreError> {
-        let size = i64::try_from(self.size.div_ceil(50)).unwrap_or(i64::MAX);
-        let batches = self.store.take_unannounced(size, GRACE).await?;
-        let mut done = vec![];
-        for batch in batches {
-            let keys: Vec<OrderKey> = batch
-                .orders
-                .iter()
-                .map(|order| OrderKey {
-                    business: batch.business.clone(),
-                    order: *order,
-                })
-                .collect();
-            let orders = keys.len();
-            if self.publish(&batch.lane, keys).await {
-                tracing::info!(business = %batch.business, batch = %batch.batch_id.simple(), orders, "hints of a batch published late");
-                metrics::counter!("refill_swept_total", "what" => "outbox")
-                    .increment(orders as u64);
-                done.push((batch.business, batch.batch_id));
+        loop {
+            let batches = self.store.take_unannounced(BATCHES_AT_ONCE, GRACE).await?;
+            let (mut done, mut left) = (vec![], vec![]);
+            let published = batches.iter().map(|batch| self.announce(batch));
+            for (batch, published) in batches.iter().zip(join_all(published).await) {
+                let row = (batch.business.clone(), batch.batch_id);
+                if published {
+                    done.push(row);
+                } else {
+                    left.push(row);
+                }
+            }
+            self.store.announced(&done).await?;
+            self.store.announce_again(&left).await?;
+            if done.len() < usize::from(BATCHES_AT_ONCE) {
+                return Ok(());
             }
         }
-        if done.is_empty() {
-            Ok(())
-        } else {
-            self.store.announced(&done).await
+    }
+
+    async fn announce(&self, batch: &Unannounced) -> bool {
+        let keys: Vec<OrderKey> = batch
+            .orders
+            .iter()
+            .map(|order| OrderKey {
+                business: batch.business.clone(),
+                order: *order,
+            })
+            .collect();
+        let orders = keys.len();
+        let published = self.publish(&batch.lane, keys).await;
+        if published {
+            tracing::info!(business = %batch.business, batch = %batch.batch_id.simple(), orders, "hints of a batch published late");
+            metrics::counter!("refill_swept_total", "what" => "outbox").increment(orders as u64);
         }
+        published
     }
 
     async fn repeat_lost_hints(&self, lane: &Lane) -> Result<(), StoreError> {

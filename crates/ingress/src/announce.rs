@@ -2,6 +2,7 @@
 //!
 //! Nothing here can fail a request. What is not announced, or not confirmed, is announced again by the sweeper.
 
+use std::future::ready;
 use std::time::Duration;
 
 use domain::{BusinessId, Lane, OrderCode, OrderKey};
@@ -28,9 +29,12 @@ pub(crate) struct StoredBatch<'a> {
     pub(crate) trace: Option<TraceParent>,
 }
 
-/// An outbox row, and the broker's word on the batch.
+/// An outbox row.
+type Row = (BusinessId, Uuid);
+
+/// An outbox row, and the broker's word on the batch, when it comes.
 struct Announced {
-    row: (BusinessId, Uuid),
+    row: Row,
     confirmed: BoxFuture<'static, Result<(), PublishError>>,
 }
 
@@ -80,20 +84,18 @@ impl Announcer {
             order,
         };
         let keys = batch.orders.into_iter().map(key).collect();
-        match self.publisher.try_publish(&queue, keys, batch.trace) {
-            Ok(confirmed) => place.send(Announced {
-                row: (batch.business.clone(), batch.batch_id),
-                confirmed: confirmed.boxed(),
-            }),
-            Err(error) => {
-                meters::announced("not_published");
-                tracing::debug!(%error, batch = %batch.batch_id, "left to the sweeper");
-            }
-        }
+        let confirmed = match self.publisher.try_publish(&queue, keys, batch.trace) {
+            Ok(confirmed) => confirmed.boxed(),
+            Err(error) => ready(Err(error)).boxed(),
+        };
+        place.send(Announced {
+            row: (batch.business.clone(), batch.batch_id),
+            confirmed,
+        });
     }
 }
 
-/// Waits for the broker's confirms and removes outbox rows, many at a time.
+/// Waits for the broker's confirms and settles the outbox rows, many at a time.
 pub(crate) struct AnnouncerTask {
     store: Store,
     inbox: mpsc::Receiver<Announced>,
@@ -108,7 +110,7 @@ impl AnnouncerTask {
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                Some(first) = waiting.next() => self.remove(first, &mut waiting).await,
+                Some(first) = waiting.next() => self.settle(first, &mut waiting).await,
                 Some(announced) = self.inbox.recv(), if waiting.len() < self.most => {
                     waiting.push(outcome(announced));
                 }
@@ -120,7 +122,7 @@ impl AnnouncerTask {
         }
         let rest = async {
             while let Some(first) = waiting.next().await {
-                self.remove(first, &mut waiting).await;
+                self.settle(first, &mut waiting).await;
             }
         };
         if tokio::time::timeout(self.grace, rest).await.is_err() {
@@ -128,41 +130,68 @@ impl AnnouncerTask {
         }
     }
 
-    /// Removes the rows of what is confirmed: `first`, and everything that is confirmed by now.
-    async fn remove<F: Future<Output = Outcome>>(
+    /// Takes the broker's word on `first`, and on everything that it has spoken on by now.
+    async fn settle<F: Future<Output = Outcome>>(
         &self,
         first: Outcome,
         waiting: &mut FuturesUnordered<F>,
     ) {
-        let mut rows: Vec<_> = first.into_iter().collect();
-        while rows.len() < MOST_AT_ONCE
+        let mut set = Set::default();
+        set.add(first);
+        while set.len() < MOST_AT_ONCE
             && let Some(Some(next)) = waiting.next().now_or_never()
         {
-            rows.extend(next);
+            set.add(next);
         }
-        if rows.is_empty() {
-            return;
+        let batches = set.left.len();
+        if let Some(error) = set.last_error {
+            tracing::info!(%error, batches, "hints not confirmed, left to the sweeper");
         }
-        if let Err(error) = self.store.announced(&rows).await {
-            let batches = rows.len();
-            tracing::warn!(%error, batches, "announced batches stay in the outbox and will be announced again");
+        for written in [
+            self.store.announced(&set.confirmed).await,
+            self.store.announce_again(&set.left).await,
+        ] {
+            if let Err(error) = written {
+                tracing::warn!(%error, "the outbox still holds announced batches; they will be announced again");
+            }
         }
     }
 }
 
-/// The row to remove, if the broker has all of the batch.
-type Outcome = Option<(BusinessId, Uuid)>;
+/// A batch's row, and the broker's word.
+type Outcome = (Row, Result<(), PublishError>);
 
 async fn outcome(announced: Announced) -> Outcome {
-    match announced.confirmed.await {
-        Ok(()) => {
-            meters::announced("confirmed");
-            Some(announced.row)
-        }
-        Err(error) => {
-            meters::announced("not_confirmed");
-            tracing::debug!(%error, batch = %announced.row.1, "left to the sweeper");
-            None
+    let word = announced.confirmed.await;
+    meters::announced(match &word {
+        Ok(()) => "confirmed",
+        Err(_) => "not_confirmed",
+    });
+    (announced.row, word)
+}
+
+/// Batches whose rows are written together.
+#[derive(Default)]
+struct Set {
+    /// The broker has all of them: their rows go.
+    confirmed: Vec<Row>,
+    /// Nobody knows whether it has: their rows are due at once.
+    left: Vec<Row>,
+    last_error: Option<PublishError>,
+}
+
+impl Set {
+    fn len(&self) -> usize {
+        self.confirmed.len() + self.left.len()
+    }
+
+    fn add(&mut self, (row, word): Outcome) {
+        match word {
+            Ok(()) => self.confirmed.push(row),
+            Err(error) => {
+                self.left.push(row);
+                self.last_error = Some(error);
+            }
         }
     }
 }

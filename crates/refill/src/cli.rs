@@ -42,6 +42,9 @@ enum Command {
     Demo(command::demo::Flags),
     /// Measure the whole way of orders, from the signed request to the delivered report.
     Bench(command::bench::Flags),
+    /// The bare-bones program that the bench measures beside the platform.
+    #[command(hide = true)]
+    Floor(command::floor::Flags),
     /// Simulated suppliers and merchants, with their own books.
     Sim {
         #[command(subcommand)]
@@ -184,6 +187,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dev(flags) => command::dev::run(settings, flags).await?,
         Command::Demo(flags) => return command::demo::run(settings, flags).await,
         Command::Bench(flags) => command::bench::run(settings, flags).await?,
+        Command::Floor(flags) => command::floor::run(&settings, flags).await?,
         Command::Sim { who } => command::sim::run(who).await?,
         Command::Migrate => command::migrate::run(&settings).await?,
         Command::Catalog {

@@ -46,6 +46,32 @@ impl Store {
 
     /// All hints of these batches are confirmed.
     pub async fn announced(&self, batches: &[(BusinessId, Uuid)]) -> Result<(), StoreError> {
+        self.settle_outbox(
+            batches,
+            "DELETE FROM outbox o USING unnest($1::text[], $2::uuid[]) AS done (business_id, batch_id)
+             WHERE o.business_id = done.business_id AND o.batch_id = done.batch_id",
+        )
+        .await
+    }
+
+    /// Hints of these batches were not confirmed: whoever sweeps next takes them, without waiting for their grace to end.
+    pub async fn announce_again(&self, batches: &[(BusinessId, Uuid)]) -> Result<(), StoreError> {
+        self.settle_outbox(
+            batches,
+            "UPDATE outbox o SET due_at = now() FROM unnest($1::text[], $2::uuid[]) AS left_over (business_id, batch_id)
+             WHERE o.business_id = left_over.business_id AND o.batch_id = left_over.batch_id",
+        )
+        .await
+    }
+
+    async fn settle_outbox(
+        &self,
+        batches: &[(BusinessId, Uuid)],
+        sql: &str,
+    ) -> Result<(), StoreError> {
+        if batches.is_empty() {
+            return Ok(());
+        }
         let businesses: Vec<&str> = batches
             .iter()
             .map(|(business, _)| business.as_str())
@@ -53,14 +79,11 @@ impl Store {
         let ids: Vec<Uuid> = batches.iter().map(|(_, id)| *id).collect();
         self.bounded(async {
             let session = self.session().await?;
-            let statement = session
+            let statement = session.client().prepare_cached(sql).await?;
+            session
                 .client()
-                .prepare_cached(
-                    "DELETE FROM outbox o USING unnest($1::text[], $2::uuid[]) AS done (business_id, batch_id)
-                     WHERE o.business_id = done.business_id AND o.batch_id = done.batch_id",
-                )
+                .execute(&statement, &[&businesses, &ids])
                 .await?;
-            session.client().execute(&statement, &[&businesses, &ids]).await?;
             session.give_back();
             Ok(())
         })
@@ -71,7 +94,7 @@ impl Store {
     /// before it is taken again.
     pub async fn take_unannounced(
         &self,
-        limit: i64,
+        limit: u16,
         grace: Duration,
     ) -> Result<Vec<Unannounced>, StoreError> {
         self.bounded(async {
@@ -94,7 +117,7 @@ impl Store {
                      FROM taken t JOIN batches b USING (business_id, batch_id)",
                 )
                 .await?;
-            let rows = session.client().query(&statement, &[&limit, &in_ms(grace)]).await?;
+            let rows = session.client().query(&statement, &[&i64::from(limit), &in_ms(grace)]).await?;
             session.give_back();
             Ok(rows
                 .iter()

@@ -10,5 +10,9 @@
 )]
 
 mod bad_days;
+mod behaviours;
+mod contract;
 mod harness;
+mod pushes;
+mod reports;
 mod ten_thousand;

@@ -53,7 +53,7 @@ impl Scene {
 
     async fn on(ground: Ground) -> Self {
         let outside = Outside::start().await;
-        let platform = Platform::start(&ground, &outside).await;
+        let platform = Platform::start(&ground, &outside);
         let merchant = Merchant::new(&platform.openapi, &outside);
         Self {
             outside,

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const SWIFT_KEY: &str = "swift-api-key";
+pub(crate) const MERCHANT_MD5_KEY: &str = "a-secret-of-the-old-account";
 pub(crate) const HARBOR_KEY: &str = "harbor-md5-key-harbor";
 
 /// Two suppliers, `swift` (form_md5) and `harbor` (openapi), and a merchant.
@@ -78,7 +79,7 @@ impl Outside {
         tasks.spawn(async { run.await.unwrap() });
         let receiver = MerchantReceiver::new(&MerchantReceiverSettings {
             platform_public_keys: vec![platform_key.public_pem.clone()],
-            md5_keys: vec![],
+            md5_keys: vec![MERCHANT_MD5_KEY.into()],
             keep: 100_000,
         })
         .unwrap();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::outside::{HARBOR_KEY, SWIFT_KEY};
+use super::outside::{HARBOR_KEY, MERCHANT_MD5_KEY, SWIFT_KEY};
 use super::{Ground, Outside, PATIENCE};
 
 pub(crate) const CATALOGUE: &str = include_str!("catalogue.toml");
@@ -59,7 +59,7 @@ pub(crate) fn root() -> PathBuf {
 }
 
 impl Platform {
-    pub(crate) async fn start(ground: &Ground, outside: &Outside) -> Self {
+    pub(crate) fn start(ground: &Ground, outside: &Outside) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let listen = free.local_addr().unwrap().to_string();
         drop(free);
@@ -207,6 +207,7 @@ pub(crate) fn catalogue(template: &str, outside: &Outside, listen: &str) -> Stri
         ("openapi_url", &format!("http://{listen}")),
         ("swift_key", SWIFT_KEY),
         ("harbor_key", HARBOR_KEY),
+        ("merchant_md5_key", MERCHANT_MD5_KEY),
     ]
     .iter()
     .fold(template.to_owned(), |text, (name, value)| {

@@ -24,7 +24,6 @@ pub(super) const SUPPLIER_KEY: &str = "bench-supplier-key";
 pub(super) struct Stage {
     pub(super) folder: PathBuf,
     pub(super) merchant_key: RsaPair,
-    pub(super) platform_key: RsaPair,
     pub(super) received: ReceivedHandle,
     pub(super) callback_url: String,
     /// Where the supplier's process is to listen.
@@ -60,7 +59,6 @@ impl Stage {
         Ok(Self {
             folder,
             merchant_key,
-            platform_key,
             received,
             callback_url,
             supplier,

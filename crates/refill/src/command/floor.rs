@@ -1,0 +1,56 @@
+//! `refill floor`: the bare-bones program that `refill bench` measures beside the platform. The bench starts it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
+use crate::process::told_to_stop;
+use crate::settings::Settings;
+
+/// The flags of `refill floor`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Flags {
+    #[arg(long)]
+    listen: SocketAddr,
+    /// The supplier's base URL.
+    #[arg(long)]
+    supplier: String,
+    /// What both sign with.
+    #[arg(long, env = "SIM_API_KEY", hide_env_values = true)]
+    supplier_key: String,
+    /// Where reports go.
+    #[arg(long)]
+    callback: String,
+    /// Where `platform.pem` and `merchant.pub.pem` are.
+    #[arg(long)]
+    keys: PathBuf,
+}
+
+pub(crate) async fn run(settings: &Settings, flags: Flags) -> anyhow::Result<()> {
+    let read = |name: &str| {
+        let path: &Path = &flags.keys.join(name);
+        std::fs::read_to_string(path).with_context(|| path.display().to_string())
+    };
+    let floor = floor::Settings {
+        listen: flags.listen,
+        supplier: flags.supplier.clone(),
+        supplier_key: flags.supplier_key.clone(),
+        callback: flags.callback.clone(),
+        database_url: settings.database.url.clone(),
+        amqp_url: settings.amqp.url.clone(),
+        platform_private_key: read("platform.pem")?,
+        merchant_public_key: read("merchant.pub.pem")?,
+    };
+    let shutdown = CancellationToken::new();
+    let running = floor::run(floor, shutdown.clone());
+    tokio::pin!(running);
+    tokio::select! {
+        ended = &mut running => Ok(ended?),
+        () = told_to_stop() => {
+            shutdown.cancel();
+            Ok(running.await?)
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Suppliers at their worst: whatever they do, an order is charged at most once, fails only on their word, and what nobody can know waits
+//! for a person.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Value, json};
+use simulator::Item;
+
+use crate::harness::{Scene, until};
+
+/// What becomes of an order, by the two digits in its account that say what the supplier does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Succeeds,
+    Fails,
+    /// A person decides.
+    Doubt,
+}
+
+const ENDS: [(&str, End); 17] = [
+    ("00", End::Succeeds),
+    ("01", End::Fails),
+    ("02", End::Succeeds),
+    ("03", End::Fails),
+    ("04", End::Succeeds),
+    ("05", End::Succeeds),
+    ("06", End::Doubt),
+    ("07", End::Succeeds),
+    ("08", End::Succeeds),
+    ("09", End::Fails),
+    ("10", End::Succeeds),
+    ("11", End::Doubt),
+    ("12", End::Doubt),
+    ("13", End::Doubt),
+    ("15", End::Succeeds),
+    ("16", End::Succeeds),
+    ("17", End::Succeeds),
+];
+
+/// One line of `refill doubt list --json`.
+fn doubts(scene: &Scene) -> BTreeMap<String, Value> {
+    let output = scene.platform.tool(&["doubt", "list", "--json"]);
+    assert!(output.status.success());
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .map(|doubt| (doubt["orderCode"].as_str().unwrap().to_owned(), doubt))
+        .collect()
+}
+
+/// Orders every behaviour twice, waits for every end, and looks at all of it from all sides.
+async fn every_behaviour(product: &str, attach: Option<&str>, spec: Option<&str>) {
+    let mut scene = Scene::start().await;
+    let (before, _) = scene.merchant.balance().await;
+    let items: Vec<(Item, End)> = ENDS
+        .iter()
+        .flat_map(|(code, end)| {
+            [11, 12].map(|n| {
+                let mut item = Item::new(format!("{code}-{n}"), format!("1990000{code}{n}"));
+                item.attach = attach.map(str::to_owned);
+                item.spec = spec.map(str::to_owned);
+                (item, *end)
+            })
+        })
+        .collect();
+    let all: Vec<Item> = items.iter().map(|(item, _)| item.clone()).collect();
+    scene.merchant.order_items("all", product, &all).await;
+    let doubted = items.iter().filter(|(_, end)| *end == End::Doubt).count();
+    scene
+        .merchant
+        .ordered
+        .retain(|(code, _)| items.iter().any(|(i, end)| i.biz_code == *code && *end != End::Doubt));
+    scene.merchant.wait_for_all_reports(&scene.outside).await;
+    let waiting = until(
+        "the doubts",
+        async || Some(doubts(&scene)).filter(|d| d.len() == doubted),
+        || format!("{:?}", doubts(&scene)),
+    )
+    .await;
+
+    let charges = scene.outside.charges().await;
+    let states: HashMap<String, Value> = {
+        let mut states = HashMap::new();
+        for (item, _) in &items {
+            let order = scene.merchant.order_info(&item.biz_code).await;
+            states.insert(item.biz_code.clone(), order);
+        }
+        states
+    };
+    for (item, end) in &items {
+        let charged = charges.get(&item.account).copied().unwrap_or_default();
+        let order = &states[&item.biz_code];
+        let (state, charges) = match end {
+            End::Succeeds => (2, 1),
+            End::Fails => (3, 0),
+            // Nobody has told the merchant anything else yet.
+            End::Doubt => (1, 0),
+        };
+        assert_eq!((order["status"].as_i64(), charged), (Some(state), charges), "{}: {order}", item.biz_code);
+        let report = scene.outside.received.get(&item.biz_code);
+        assert_eq!(report.is_some(), *end != End::Doubt, "{}", item.biz_code);
+        let in_doubt = waiting.contains_key(order["orderCode"].as_str().unwrap());
+        assert_eq!(in_doubt, *end == End::Doubt, "{}", item.biz_code);
+    }
+    settle_all(&mut scene, &states, &waiting).await;
+    let (amount, held) = scene.merchant.balance().await;
+    assert_eq!(held, rust_decimal::Decimal::ZERO);
+    let paid: rust_decimal::Decimal = states
+        .values()
+        .filter(|o| o["status"] == 2 || o["bizCode"].as_str().unwrap().starts_with("12"))
+        .map(|o| crate::harness::merchant::decimal(&o["settlementPrice"]))
+        .sum();
+    assert_eq!(before - amount, paid);
+    assert_eq!(scene.outside.received.summary().conflicts, 0);
+    scene.end().await;
+}
+
+/// A person decides: what was partly charged counts as charged, the rest as not.
+async fn settle_all(
+    scene: &mut Scene,
+    states: &HashMap<String, Value>,
+    waiting: &BTreeMap<String, Value>,
+) {
+    for (number, order) in states {
+        let code = order["orderCode"].as_str().unwrap();
+        let word = if number.starts_with("12") { "charged" } else { "not-charged" };
+        let settle = ["doubt", "settle", code, word, "--evidence", "the supplier's statement of today"];
+        let said = scene.platform.tool(&settle);
+        let expected = waiting.contains_key(code);
+        let text = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert_eq!(said.status.success(), expected, "{number}: {text}");
+        if expected {
+            let account = order["account"].as_str().unwrap().to_owned();
+            scene.merchant.ordered.push((number.clone(), account));
+            // Once is enough.
+            assert!(!scene.platform.tool(&settle).status.success());
+        } else {
+            assert!(text.contains("not in doubt"), "{text}");
+        }
+    }
+    assert!(doubts(scene).is_empty());
+    scene.merchant.wait_for_all_reports(&scene.outside).await;
+    for (number, order) in states {
+        let now = scene.merchant.order_info(number).await;
+        let expected = match &number[..2] {
+            "12" => json!(2),
+            "06" | "11" | "13" => json!(3),
+            _ => order["status"].clone(),
+        };
+        assert_eq!(now["status"], expected, "{now}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supplier_of_forms_does_its_worst() {
+    let attach = r#"{"holder":"Wang","phone":"13800138000"}"#;
+    every_behaviour("FUEL100", Some(attach), None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supplier_like_us_does_its_worst() {
+    every_behaviour("WALLET", None, Some("20")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_suppliers_do_their_worst() {
+    every_behaviour("MOBILE50", None, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_supplier_is_tried_only_when_the_first_has_said_no() {
+    let mut scene = Scene::start().await;
+    // Its account is refused by the first supplier alone, which is down for a moment; the second one takes it.
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let swift = |down: bool| {
+        http.post(format!("http://{}/control", scene.outside.swift))
+            .header("content-type", "application/json")
+            .body(json!({ "down": down }).to_string())
+            .send()
+    };
+    assert!(swift(true).await.unwrap().status().is_success());
+    let items = [Item::new("stuck-0", "13800000001")];
+    let answer = scene.merchant.client.batch("stuck", "MOBILE50", None, &items);
+    assert_eq!(answer.await.unwrap().status, 0);
+    // An HTTP 503 proves nothing: the order stays with the first supplier, however ready the second one is.
+    until(
+        "the first query",
+        async || {
+            let asked = "SELECT count(*) FROM evidence";
+            (scene.ground.ask(asked).await.parse::<u32>().unwrap() >= 2).then_some(())
+        },
+        String::new,
+    )
+    .await;
+    assert_eq!(scene.outside.sums(scene.outside.harbor).await.orders, 0);
+    assert_eq!(scene.merchant.order_info("stuck-0").await["status"], 1);
+    assert!(swift(false).await.unwrap().status().is_success());
+    let doubts = until(
+        "the doubt",
+        async || Some(doubts(&scene)).filter(|d| !d.is_empty()),
+        String::new,
+    )
+    .await;
+    let code = doubts.keys().next().unwrap().clone();
+    let settle = ["doubt", "settle", &code, "not-charged", "--evidence", "not in their list"];
+    assert!(scene.platform.tool(&settle).status.success());
+    scene.merchant.ordered.push(("stuck-0".into(), String::new()));
+    scene.merchant.wait_for_all_reports(&scene.outside).await;
+
+    // A refusal is a word: the second supplier is asked at once, and gets it.
+    let (swift_before, harbor_before) = (
+        scene.outside.sums(scene.outside.swift).await,
+        scene.outside.sums(scene.outside.harbor).await,
+    );
+    scene.merchant.order_items("both", "MOBILE50", &[Item::new("both-0", "19900000900")]).await;
+    scene.merchant.wait_for_all_reports(&scene.outside).await;
+    let (swift_after, harbor_after) = (
+        scene.outside.sums(scene.outside.swift).await,
+        scene.outside.sums(scene.outside.harbor).await,
+    );
+    assert_eq!(swift_after.rejected, swift_before.rejected + 1);
+    assert_eq!(harbor_after.rejected, harbor_before.rejected + 1);
+    scene.end().await;
+}

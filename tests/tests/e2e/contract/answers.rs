@@ -1,0 +1,61 @@
+//! What is promised about answers when the platform cannot do what it is asked.
+
+use serde_json::json;
+
+use super::{batch, client, says_accepted, send};
+use crate::harness::Scene;
+use crate::harness::merchant::MERCHANT;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_over_its_rate_is_told_when_to_come_back() {
+    let scene = Scene::start().await;
+    let hasty = client(&scene, MERCHANT, "hasty");
+    let asked = (0..20).map(|_| async { hasty.balance().await.unwrap() });
+    let answers = futures::future::join_all(asked).await;
+    let shed: Vec<_> = answers.iter().filter(|a| a.http == 429).collect();
+    assert!(!shed.is_empty() && shed.len() < 20, "{} of 20", shed.len());
+    for answer in &shed {
+        assert_eq!(answer.status, 1);
+        says_accepted(answer);
+    }
+    // Others do not feel it.
+    assert_eq!(scene.merchant.client.balance().await.unwrap().status, 0);
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_away_nothing_is_stored_and_the_answer_says_so() {
+    let mut scene = Scene::on_own_servers().await;
+    let kill = async {
+        let mut servers = scene.ground.servers.lock().await;
+        servers.postgres().unwrap().kill().await.unwrap();
+    };
+    kill.await;
+    let shop = scene.merchant.client.clone();
+    for n in 0..3 {
+        let answer = send(&shop, &batch(&format!("away{n}"), &["13800000001"])).await;
+        // Either it is certain that nothing was stored, or it is said that it is not.
+        assert!(
+            (answer.http, answer.status) == (503, 1) || answer.status == 98,
+            "{}",
+            answer.body
+        );
+        says_accepted(&answer);
+    }
+    let info = shop.order("away0-0").await.unwrap();
+    assert_eq!((info.http, info.status), (503, 1), "{}", info.body);
+    let start = async {
+        let mut servers = scene.ground.servers.lock().await;
+        servers.postgres().unwrap().start().await.unwrap();
+    };
+    start.await;
+    scene.merchant.order("back", 3).await;
+    scene.merchant.wait_for_all_reports(&scene.outside).await;
+    let body = json!({"bizCode": "away0-0"}).to_string();
+    let answer = shop
+        .post("/v1/openapi/order/info", body.as_bytes())
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 7, "{}", answer.body);
+    scene.end().await;
+}
