@@ -62,7 +62,8 @@ impl Form {
 async fn in_progress(scene: &mut Scene, number: &str) -> String {
     let mut item = Item::new(number, "19900001311");
     item.attach = Some(r#"{"holder":"Wang","phone":"13800138000"}"#.into());
-    let answer = scene.merchant.client.batch(number, "FUEL100", None, &[item]);
+    let items = [item];
+    let answer = scene.merchant.client.batch(number, "FUEL100", None, &items);
     assert_eq!(answer.await.unwrap().status, 0);
     let sql = format!(
         "SELECT a.reference FROM attempts a JOIN orders o USING (business_id, order_code) WHERE o.biz_code = '{number}' AND a.state = 1"
@@ -82,17 +83,40 @@ async fn a_push_that_is_not_the_suppliers_word_changes_nothing() {
     let mut scene = Scene::start().await;
     let reference = in_progress(&mut scene, "p").await;
     let success = Form::success(&reference, ACCOUNT);
-    let evidence = async || scene.ground.ask("SELECT count(*) FROM evidence WHERE source = 'push'").await;
+    let evidence = async || {
+        scene
+            .ground
+            .ask("SELECT count(*) FROM evidence WHERE source = 2")
+            .await
+    };
     let forged = [
         (401, "swift", success.clone().signed("guessed")),
-        (401, "swift", success.clone().with("userid", "other").signed(SWIFT_KEY)),
+        (
+            401,
+            "swift",
+            success.clone().with("userid", "other").signed(SWIFT_KEY),
+        ),
         (400, "swift", success.clone()),
         (400, "swift", Form(vec![]).signed(SWIFT_KEY)),
         (404, "nobody", success.clone().signed(SWIFT_KEY)),
-        (404, "swift", success.clone().with("out_trade_num", "R00000000000000000000000000").signed(SWIFT_KEY)),
+        (
+            404,
+            "swift",
+            success
+                .clone()
+                .with("out_trade_num", "R00000000000000000000000000")
+                .signed(SWIFT_KEY),
+        ),
         // Signed by one supplier, sent in the name of the other.
         (400, "harbor", success.clone().signed(SWIFT_KEY)),
-        (413, "swift", success.clone().with("remark", &"x".repeat(100_000)).signed(SWIFT_KEY)),
+        (
+            413,
+            "swift",
+            success
+                .clone()
+                .with("remark", &"x".repeat(100_000))
+                .signed(SWIFT_KEY),
+        ),
     ];
     for (at, (status, supplier, form)) in forged.iter().enumerate() {
         let (http, said) = form.push(&scene, supplier).await;
@@ -102,7 +126,12 @@ async fn a_push_that_is_not_the_suppliers_word_changes_nothing() {
     assert_eq!(evidence().await, "0");
     assert_eq!(scene.merchant.order_info("p").await["status"], 1);
     // Signed, but about another account: kept as evidence, and a person looks at it; no success.
-    let (http, said) = success.clone().with("mobile", "13900000000").signed(SWIFT_KEY).push(&scene, "swift").await;
+    let (http, said) = success
+        .clone()
+        .with("mobile", "13900000000")
+        .signed(SWIFT_KEY)
+        .push(&scene, "swift")
+        .await;
     assert_eq!((http, said.as_str()), (StatusCode::OK, "success"));
     assert_eq!(evidence().await, "1");
     assert_eq!(scene.merchant.order_info("p").await["status"], 1);
@@ -116,21 +145,38 @@ async fn the_suppliers_word_counts_once_and_a_second_one_is_for_a_person() {
     let (before, _) = scene.merchant.balance().await;
     let success = Form::success(&reference, ACCOUNT).signed(SWIFT_KEY);
     let all = futures::future::join_all((0..20).map(|_| success.push(&scene, "swift"))).await;
-    assert!(all.iter().all(|(http, said)| *http == StatusCode::OK && said == "success"), "{all:?}");
+    assert!(
+        all.iter()
+            .all(|(http, said)| *http == StatusCode::OK && said == "success"),
+        "{all:?}"
+    );
     scene.merchant.ordered.push(("p".into(), ACCOUNT.into()));
     scene.merchant.wait_for_all_reports(&scene.outside).await;
     let order = scene.merchant.order_info("p").await;
-    assert_eq!((&order["status"], &order["voucher"]), (&json!(2), &json!("V1")));
+    assert_eq!(
+        (&order["status"], &order["voucher"]),
+        (&json!(2), &json!("V1"))
+    );
     // What was held has been paid, once.
     let (after, held) = scene.merchant.balance().await;
-    assert_eq!((before - after, held), (rust_decimal::Decimal::ZERO, rust_decimal::Decimal::ZERO));
+    assert_eq!(
+        (before - after, held),
+        (rust_decimal::Decimal::ZERO, rust_decimal::Decimal::ZERO)
+    );
     // Then the supplier says the opposite: nothing moves, a person is told.
-    let failure = Form::success(&reference, ACCOUNT).with("state", "2").with("voucher", "").with("charge_amount", "").signed(SWIFT_KEY);
+    let failure = Form::success(&reference, ACCOUNT)
+        .with("state", "2")
+        .with("voucher", "")
+        .with("charge_amount", "")
+        .signed(SWIFT_KEY);
     assert_eq!(failure.push(&scene, "swift").await.0, StatusCode::OK);
     assert_eq!(scene.merchant.order_info("p").await, order);
     let listed = scene.platform.tool(&["doubt", "list"]);
     let listed = String::from_utf8(listed.stdout).unwrap();
-    assert!(listed.contains("discrepancy") && listed.contains(order["orderCode"].as_str().unwrap()), "{listed}");
+    assert!(
+        listed.contains("discrepancy") && listed.contains(order["orderCode"].as_str().unwrap()),
+        "{listed}"
+    );
     assert_eq!(scene.outside.received.summary().conflicts, 0);
     scene.end().await;
 }

@@ -34,7 +34,6 @@ pub(crate) struct Outside {
 /// One line of a supplier's own book.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Entry {
-    pub(crate) reference: String,
     pub(crate) account: String,
     pub(crate) charged: u32,
 }
