@@ -1,3 +1,5 @@
+//! The life of an order, event by event.
+
 use super::*;
 use std::collections::HashMap;
 

@@ -161,7 +161,10 @@ enum CallbackTool {
 /// Runs what was asked for.
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let mut settings = Settings::read(cli.config.as_deref())?;
-    logs::start(&settings.log)?;
+    match &cli.command {
+        Command::Demo(flags) => logs::start_in_file(&settings.log, &flags.log()?)?,
+        _ => logs::start(&settings.log)?,
+    }
     match cli.command {
         Command::Ingress(flags) => {
             flags.admin.apply(&mut settings);

@@ -9,9 +9,11 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod architecture;
 mod bad_days;
 mod behaviours;
 mod contract;
+mod docs;
 mod harness;
 mod pushes;
 mod reports;

@@ -43,8 +43,15 @@ pub(crate) struct Flags {
     listen: SocketAddr,
 }
 
+impl Flags {
+    /// The log's file; its folder is made.
+    pub(crate) fn log(&self) -> anyhow::Result<PathBuf> {
+        std::fs::create_dir_all(&self.data).with_context(|| self.data.display().to_string())?;
+        Ok(self.data.join("refill.log"))
+    }
+}
+
 pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<ExitCode> {
-    std::fs::create_dir_all(&flags.data).with_context(|| flags.data.display().to_string())?;
     println!("Servers: PostgreSQL and RabbitMQ …");
     let servers = tokio::select! {
         started = dev::start_servers(&settings, &flags.data) => started?,

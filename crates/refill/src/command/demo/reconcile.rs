@@ -197,6 +197,10 @@ impl Sums {
             println!("  book      {url} ({name})");
         }
         println!("  catalogue {}", stage.catalogue.display());
+        println!(
+            "  log       {}",
+            stage.catalogue.with_file_name("refill.log").display()
+        );
         lines.iter().all(|(_, right)| *right)
     }
 }
