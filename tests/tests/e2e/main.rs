@@ -13,6 +13,7 @@ mod architecture;
 mod bad_days;
 mod behaviours;
 mod contract;
+mod database;
 mod docs;
 mod harness;
 mod pushes;

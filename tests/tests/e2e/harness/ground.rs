@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use servers::{Servers, Settings};
 use tokio::sync::{Mutex, OnceCell};
+use tokio_postgres::SimpleQueryMessage;
 
 /// The servers that tests share. They end with the process, whatever ends it.
 static SHARED: OnceCell<Arc<Mutex<Servers>>> = OnceCell::const_new();
@@ -70,27 +71,27 @@ impl Ground {
 
     /// One value of the test's own database.
     pub(crate) async fn ask(&self, sql: &str) -> String {
+        let answer = self.try_sql(sql).await;
+        answer.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// One value, or what the database says against it.
+    pub(crate) async fn try_sql(&self, sql: &str) -> Result<String, String> {
         let (client, connection) =
             tokio_postgres::connect(&self.database_url, tokio_postgres::NoTls)
                 .await
                 .expect("the test's database");
-        let asked = async {
-            let messages = client.simple_query(sql).await;
-            match messages {
-                Ok(messages) => messages
-                    .iter()
-                    .find_map(|message| match message {
-                        tokio_postgres::SimpleQueryMessage::Row(row) => {
-                            row.get(0).map(str::to_owned)
-                        }
-                        _ => None,
-                    })
-                    .unwrap_or_default(),
-                Err(error) => panic!("{sql}: {error:?}"),
-            }
+        let first = |messages: Vec<SimpleQueryMessage>| {
+            messages.iter().find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            })
         };
         tokio::select! {
-            answer = asked => answer,
+            answer = client.simple_query(sql) => match answer {
+                Ok(messages) => Ok(first(messages).unwrap_or_default()),
+                Err(error) => Err(format!("{error:?}")),
+            },
             _ = connection => panic!("the connection ended"),
         }
     }
