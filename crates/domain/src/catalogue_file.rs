@@ -401,12 +401,16 @@ fn check_product(product: &ProductEntry) -> Result<(), FileFault> {
             ));
         }
     }
-    let patterns = product
+    let of_account = product.account_pattern.as_deref();
+    let of_fields = product
         .attach_fields
         .iter()
-        .filter_map(|f| f.pattern.as_deref());
-    for pattern in patterns.chain(product.account_pattern.as_deref()) {
-        whole_text(pattern).map_err(|e| FileFault::new(at("pattern"), e.to_string()))?;
+        .map(|f| ("attach_fields.pattern", f.pattern.as_deref()));
+    for (field, pattern) in of_fields.chain([("account_pattern", of_account)]) {
+        pattern
+            .map(whole_text)
+            .transpose()
+            .map_err(|e| FileFault::new(at(field), e.to_string()))?;
     }
     Ok(())
 }

@@ -89,6 +89,8 @@ impl Settings {
         if let Some(url) = given("AMQP_URL") {
             settings.amqp.url = url;
         }
+        // Told before anything is connected to.
+        settings.ingress.check()?;
         Ok(settings)
     }
 

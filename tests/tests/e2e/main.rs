@@ -19,3 +19,4 @@ mod harness;
 mod pushes;
 mod reports;
 mod ten_thousand;
+mod tools;
