@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 use crate::folder::file_error;
@@ -19,14 +20,15 @@ const END_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a guard may take, whose script counts to forty seconds.
 const GUARD_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Through the pipe come the pids that are known, for whoever ends the launcher may remove the files with the folder.
 /// `$1`: files with pids, one path per line. `$2`: the mark. `$3`: the signal that asks the server to end.
 /// It goes on looking for three seconds after it saw the last of them: a server that was just starting writes its pid late.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
-cat > /dev/null
+told=$(cat)
 pids() { printf '%s\n' "$1" | while read -r file; do [ -r "$file" ] && head -n 1 "$file"; done; }
 ours() { tr '\0' ' ' < "/proc/$1/cmdline" 2>/dev/null | grep -qF -- "$2"; }
-n=0 quiet=0 seen=
+n=0 quiet=0 seen=$told
 while [ "$quiet" -lt 30 ] && [ "$n" -lt 400 ]; do
   quiet=$((quiet + 1))
   # Remembered: RabbitMQ takes its pid file away long before it has ended.
@@ -154,6 +156,18 @@ impl Guard {
         let pid = shell.id().unwrap_or_default().to_string();
         std::fs::write(&mark.guard_file, pid).map_err(file_error(&mark.guard_file))?;
         Ok(Self { shell })
+    }
+
+    /// Tells it which processes there are, now that they have written their pids.
+    pub(crate) async fn note(&mut self, mark: &Mark) -> Result<()> {
+        let pids: Vec<String> = mark.running().iter().map(u32::to_string).collect();
+        let Some(pipe) = &mut self.shell.stdin else {
+            return Ok(());
+        };
+        let line = format!("{}\n", pids.join("\n"));
+        pipe.write_all(line.as_bytes())
+            .await
+            .map_err(file_error(&mark.guard_file))
     }
 
     /// Relieves it: what it guarded has ended in order.

@@ -129,6 +129,9 @@ impl RabbitMq {
             management.answers().await
         })
         .await?;
+        if let Some(running) = &mut self.running {
+            running.guard.note(&self.mark).await?;
+        }
         self.management.set_policies("/").await
     }
 

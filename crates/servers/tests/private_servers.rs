@@ -160,3 +160,26 @@ fn on_folder(folder: &Path) -> Vec<u32> {
         })
         .collect()
 }
+
+#[tokio::test]
+async fn they_end_although_their_folder_goes_with_their_launcher() {
+    let folder = folder();
+    let servers = Servers::start(settings(folder.path())).await.unwrap();
+    let mark = folder.path().to_string_lossy().into_owned();
+    let ours = || {
+        std::fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+            .filter(|pid| {
+                std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
+                    let line = String::from_utf8_lossy(&line).replace('\0', " ");
+                    line.contains(&mark) && !line.contains("refill-guard")
+                })
+            })
+            .count()
+    };
+    assert!(ours() >= 2);
+    drop(servers);
+    drop(folder);
+    wait_for("servers without a folder go on", || ours() == 0);
+}
