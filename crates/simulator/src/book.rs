@@ -2,7 +2,7 @@
 
 mod file;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -33,6 +33,9 @@ pub struct Entry {
     pub reference: String,
     /// The supplier's number.
     pub number: String,
+    /// The customer's batch; empty where the shape has none.
+    #[serde(default)]
+    pub batch: String,
     /// What was topped up.
     pub account: String,
     /// What was ordered.
@@ -57,6 +60,32 @@ impl Entry {
     pub(crate) fn voucher(&self) -> String {
         format!("V{}", self.number)
     }
+}
+
+/// What one request entered: all of its orders or none, and the batch that they came in, where the shape has batches.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Page {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) batch: Option<Batch>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// A batch's number, and a digest of what was asked under it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Batch {
+    pub(crate) number: String,
+    pub(crate) content: String,
+}
+
+/// What became of a page.
+#[derive(Clone, Debug)]
+pub(crate) enum Entered {
+    /// It stands in the book now.
+    New,
+    /// The same batch stood there before, with these orders.
+    Again(Vec<Entry>),
+    /// A number was used before for something else: this one.
+    Used(String),
 }
 
 /// The sums of a book.
@@ -85,6 +114,7 @@ pub(crate) struct Book {
 #[derive(Debug, Default)]
 struct Kept {
     entries: HashMap<String, Entry>,
+    batches: HashMap<String, (String, Vec<String>)>,
     rejected: u64,
     repeated: u64,
     file: Option<BookFile>,
@@ -96,32 +126,29 @@ impl Book {
         let Some(path) = path else {
             return Ok(Self::default());
         };
-        let (file, entries) = BookFile::open(path)?;
-        let kept = Kept {
-            entries: entries
-                .into_iter()
-                .map(|e| (e.reference.clone(), e))
-                .collect(),
-            file: Some(file),
-            ..Kept::default()
-        };
+        let (file, pages) = BookFile::open(path)?;
+        let mut kept = Kept::default();
+        for page in pages {
+            kept.insert(page);
+        }
+        kept.file = Some(file);
         Ok(Self {
             kept: Mutex::new(kept),
         })
     }
 
-    /// Writes a new order, unless its number is known: then that one comes back.
-    pub(crate) fn enter(&self, entry: Entry) -> Result<Result<Entry, Entry>, SimulatorError> {
+    /// Writes a page, unless one of its numbers is known.
+    pub(crate) fn enter(&self, page: Page) -> Result<Entered, SimulatorError> {
         let mut kept = self.lock();
-        if let Some(known) = kept.entries.get(&entry.reference).cloned() {
+        if let Some(known) = kept.known(&page) {
             kept.repeated += 1;
-            return Ok(Err(known));
+            return Ok(known);
         }
         if let Some(file) = &mut kept.file {
-            file.append(&entry)?;
+            file.append(&page)?;
         }
-        kept.entries.insert(entry.reference.clone(), entry.clone());
-        Ok(Ok(entry))
+        kept.insert(page);
+        Ok(Entered::New)
     }
 
     pub(crate) fn note_rejected(&self) {
@@ -162,6 +189,38 @@ impl Book {
     }
 }
 
+impl Kept {
+    fn known(&self, page: &Page) -> Option<Entered> {
+        if let Some(batch) = &page.batch
+            && let Some((content, references)) = self.batches.get(&batch.number)
+        {
+            return Some(if *content == batch.content {
+                let known = references.iter().filter_map(|r| self.entries.get(r));
+                Entered::Again(known.cloned().collect())
+            } else {
+                Entered::Used(batch.number.clone())
+            });
+        }
+        let mut seen = HashSet::new();
+        page.entries
+            .iter()
+            .map(|entry| &entry.reference)
+            .find(|reference| self.entries.contains_key(*reference) || !seen.insert(*reference))
+            .map(|reference| Entered::Used(reference.clone()))
+    }
+
+    fn insert(&mut self, page: Page) {
+        if let Some(batch) = page.batch {
+            let references = page.entries.iter().map(|e| e.reference.clone()).collect();
+            self.batches
+                .insert(batch.number, (batch.content, references));
+        }
+        for entry in page.entries {
+            self.entries.insert(entry.reference.clone(), entry);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +229,7 @@ mod tests {
         Entry {
             reference: reference.into(),
             number: format!("N{reference}"),
+            batch: String::new(),
             account: "13800138001".into(),
             product: "p".into(),
             face: "50".into(),
@@ -183,12 +243,26 @@ mod tests {
         }
     }
 
+    fn page(batch: Option<(&str, &str)>, entries: &[(&str, u32)]) -> Page {
+        Page {
+            batch: batch.map(|(number, content)| Batch {
+                number: number.into(),
+                content: content.into(),
+            }),
+            entries: entries
+                .iter()
+                .map(|(r, charged)| entry(r, *charged))
+                .collect(),
+        }
+    }
+
     #[test]
     fn a_number_is_entered_once_and_the_sums_say_what_was_charged() {
         let book = Book::open(None).unwrap();
-        assert!(book.enter(entry("a", 1)).unwrap().is_ok());
-        assert!(book.enter(entry("a", 1)).unwrap().is_err());
-        assert!(book.enter(entry("b", 0)).unwrap().is_ok());
+        let enter = |entries: &[(&str, u32)]| book.enter(page(None, entries)).unwrap();
+        assert!(matches!(enter(&[("a", 1)]), Entered::New));
+        assert!(matches!(enter(&[("a", 1)]), Entered::Used(r) if r == "a"));
+        assert!(matches!(enter(&[("b", 0)]), Entered::New));
         let sums = book.summary();
         assert_eq!(
             (sums.orders, sums.charged, sums.failed, sums.repeated),
@@ -197,19 +271,59 @@ mod tests {
     }
 
     #[test]
+    fn a_page_is_entered_whole_or_not_at_all() {
+        let book = Book::open(None).unwrap();
+        let enter = |page| book.enter(page).unwrap();
+        assert!(matches!(
+            enter(page(Some(("b1", "x")), &[("a", 1), ("b", 1)])),
+            Entered::New
+        ));
+        for refused in [
+            page(Some(("b1", "y")), &[("c", 1)]),
+            page(Some(("b2", "x")), &[("c", 1), ("a", 1)]),
+            page(Some(("b2", "x")), &[("c", 1), ("c", 1)]),
+        ] {
+            assert!(matches!(enter(refused), Entered::Used(_)));
+        }
+        assert!(book.get("c").is_none());
+        let again = enter(page(Some(("b1", "x")), &[("a", 1), ("b", 1)]));
+        assert!(
+            matches!(again, Entered::Again(known) if known.len() == 2 && known[1].reference == "b")
+        );
+        assert_eq!(book.summary().orders, 2);
+    }
+
+    #[test]
     fn a_book_with_a_file_goes_on_where_it_stopped_and_drops_a_torn_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("book");
         let book = Book::open(Some(&path)).unwrap();
-        book.enter(entry("a", 1)).unwrap().unwrap();
+        book.enter(page(Some(("b1", "x")), &[("a", 1)])).unwrap();
         drop(book);
         let mut text = std::fs::read(&path).unwrap();
-        text.extend_from_slice(b"{\"reference\":\"torn");
+        // Torn in the middle of a character.
+        text.extend_from_slice(b"{\"entries\":[{\"reference\":\"\xe5\x85");
         std::fs::write(&path, text).unwrap();
         let book = Book::open(Some(&path)).unwrap();
         assert_eq!(book.summary().orders, 1);
-        book.enter(entry("b", 1)).unwrap().unwrap();
+        book.enter(page(None, &[("b", 1)])).unwrap();
         drop(book);
-        assert_eq!(Book::open(Some(&path)).unwrap().summary().orders, 2);
+        let book = Book::open(Some(&path)).unwrap();
+        assert_eq!(book.summary().orders, 2);
+        let again = book.enter(page(Some(("b1", "x")), &[("a", 1)])).unwrap();
+        assert!(matches!(again, Entered::Again(_)));
+    }
+
+    #[test]
+    fn a_book_that_is_not_one_and_a_book_in_use_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("book");
+        std::fs::write(&path, "once upon a time\n").unwrap();
+        let error = Book::open(Some(&path)).unwrap_err().to_string();
+        assert!(error.contains("line 1"), "{error}");
+        std::fs::write(&path, "").unwrap();
+        let first = Book::open(Some(&path)).unwrap();
+        assert!(Book::open(Some(&path)).is_err());
+        drop(first);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,8 +14,9 @@ use axum::routing::post;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use crate::book::{Book, End, Entry};
+use crate::book::{Book, End, Entered, Entry, Page};
 use crate::clock::now_ms;
 use crate::error::SimulatorError;
 use crate::form_sign::{Fields, form_is_signed, form_sign, read_form, write_form};
@@ -55,7 +56,6 @@ pub(crate) struct Desk {
     pub(crate) book: Arc<Book>,
     pusher: Pusher,
     down: Arc<AtomicBool>,
-    numbers: AtomicU64,
 }
 
 impl FormMd5Supplier {
@@ -71,7 +71,6 @@ impl FormMd5Supplier {
             book,
             pusher,
             down: Arc::default(),
-            numbers: AtomicU64::new(now_ms()),
         };
         Ok(Self {
             desk: Arc::new(desk),
@@ -136,10 +135,10 @@ impl Desk {
             }
             _ => (End::Succeeded, Duration::ZERO),
         };
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         Entry {
             reference: field("out_trade_num"),
-            number: format!("F{number}"),
+            number: format!("F{}", Uuid::now_v7().simple()),
+            batch: String::new(),
             account: field("mobile"),
             product: field("product_id"),
             face: field("amount"),
@@ -210,14 +209,21 @@ async fn recharge(State(desk): State<Arc<Desk>>, body: Bytes) -> Response {
         }
         _ => {}
     }
-    let entry = match desk.book.enter(desk.entry(&fields, behaviour)) {
-        Ok(Ok(entry)) => entry,
-        Ok(Err(_)) => return said(1005, "duplicate out_trade_num", &Value::Null),
+    let entry = desk.entry(&fields, behaviour);
+    let page = Page {
+        batch: None,
+        entries: vec![entry.clone()],
+    };
+    match desk.book.enter(page) {
+        Ok(Entered::New) => {}
+        Ok(Entered::Again(_) | Entered::Used(_)) => {
+            return said(1005, "duplicate out_trade_num", &Value::Null);
+        }
         Err(error) => {
             tracing::error!(%error, "the book cannot be written");
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
-    };
+    }
     let notify = fields.get("notify_url").cloned().unwrap_or_default();
     answer(&desk, &entry, behaviour, notify).await
 }

@@ -20,6 +20,8 @@ const AT_ONCE: usize = 64;
 const TRIES: u32 = 8;
 const FIRST_DELAY: Duration = Duration::from_millis(200);
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// A longer answer is not read, and takes nothing.
+const MAX_ANSWER_BYTES: usize = 4 * 1024;
 
 /// One result to be pushed.
 #[derive(Clone, Debug)]
@@ -103,12 +105,17 @@ impl Caller {
             }
             _ => request = request.header("content-type", "application/x-www-form-urlencoded"),
         }
-        let Ok(response) = request.send().await else {
+        let Ok(mut response) = request.send().await else {
             return false;
         };
-        let good = response.status().is_success();
-        let text = response.text().await.unwrap_or_default();
-        good && text.trim().eq_ignore_ascii_case("success")
+        let mut answer = vec![];
+        while let Ok(Some(chunk)) = response.chunk().await {
+            answer.extend_from_slice(&chunk);
+            if answer.len() > MAX_ANSWER_BYTES {
+                return false;
+            }
+        }
+        response.status().is_success() && answer.trim_ascii().eq_ignore_ascii_case(b"success")
     }
 }
 
