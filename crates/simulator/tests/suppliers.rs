@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(4);
 const KEY: &str = "k";
 
+static LONG: [u8; 200_000] = [b'a'; 200_000];
+
 type Fields = BTreeMap<String, String>;
 
 async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
@@ -119,9 +121,8 @@ impl Running {
 // ---- the form shape ----
 
 fn signed(mut fields: Fields) -> Fields {
-    let mut text: String = fields.iter().map(|(k, v)| format!("{k}={v}&")).collect();
-    text.push_str("apikey=");
-    text.push_str(KEY);
+    let pairs: Vec<String> = fields.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let text = format!("{}&apikey={KEY}", pairs.join("&"));
     fields.insert("sign".into(), hex::encode_upper(Md5::digest(text)));
     fields
 }
@@ -194,12 +195,21 @@ impl Pushes {
     }
 }
 
+/// The account's code, what the answer is like (none: it does not come), the status when asked at the end, the states pushed, how
+/// often it is charged.
+type FormCase = (
+    &'static str,
+    Option<&'static str>,
+    i64,
+    &'static [&'static str],
+    u32,
+);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_supplier_does_what_each_account_asks_for() {
     let supplier = Running::form(None).await;
     let (pushes, notify) = Pushes::listen("success").await;
-    // Account, what the answer is like (none: it does not come), status when asked at the end, states pushed, charged.
-    let table: [(&str, Option<&str>, i64, &[&str], u32); 17] = [
+    let table: [FormCase; 17] = [
         ("00", Some("\"errno\":0"), 4, &["1"], 1),
         ("01", Some("\"errno\":0"), 5, &["2"], 0),
         ("02", Some("\"errno\":0"), 4, &["1"], 1),
@@ -218,25 +228,23 @@ async fn a_form_supplier_does_what_each_account_asks_for() {
         ("16", Some("\"errno\":0"), 4, &["1"], 1),
         ("17", Some("{\"errno\":0"), 4, &[], 1),
     ];
-    let one =
-        async |(code, answer, asked, pushed, charged): (&str, Option<&str>, i64, &[&str], u32)| {
-            let reference = format!("r{code}");
-            let form = recharge(&reference, &format!("1990000{code}00"), &notify);
-            let said = ask(&supplier, "recharge", &form).await.ok();
-            match (answer, &said) {
-                (None, None) => {}
-                (Some(part), Some(text)) if text.contains(part) => {}
-                _ => panic!("{code}: {said:?}"),
-            }
-            until(&format!("{code}: its pushes and its end"), async || {
-                (pushes.states(&reference) == pushed
-                    && status(&supplier, &reference).await == asked)
-                    .then_some(())
-            })
-            .await;
-            let entry = supplier.entry(&reference).await;
-            assert_eq!(entry.map_or(0, |e| e.charged), charged, "{code}");
-        };
+    let one = async |(code, answer, asked, pushed, charged): FormCase| {
+        let reference = format!("r{code}");
+        let form = recharge(&reference, &format!("1990000{code}00"), &notify);
+        let said = ask(&supplier, "recharge", &form).await.ok();
+        match (answer, &said) {
+            (None, None) => {}
+            (Some(part), Some(text)) if text.contains(part) => {}
+            _ => panic!("{code}: {said:?}"),
+        }
+        until(&format!("{code}: its pushes and its end"), async || {
+            (pushes.states(&reference) == pushed && status(&supplier, &reference).await == asked)
+                .then_some(())
+        })
+        .await;
+        let entry = supplier.entry(&reference).await;
+        assert_eq!(entry.map_or(0, |e| e.charged), charged, "{code}");
+    };
     futures::future::join_all(table.map(one)).await;
     let sums = supplier.sums().await;
     assert_eq!(
@@ -282,7 +290,7 @@ async fn a_form_supplier_refuses_strangers_and_repeats_and_survives_rubbish() {
         &b""[..],
         b"\xff\xfe%%%=&&",
         b"userid=refill&userid=refill",
-        &[b'a'; 200_000],
+        &LONG,
     ] {
         let url = format!("{}/yrapi.php/index/recharge", supplier.url);
         let answer = supplier
