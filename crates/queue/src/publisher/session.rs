@@ -136,7 +136,14 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         if let Entry::Vacant(unknown) = self.declared.entry(request.queue.clone()) {
-            match declare(&self.link, self.settings, &request.queue).await? {
+            let declared = match declare(&self.link, self.settings, &request.queue).await {
+                Ok(declared) => declared,
+                Err(error) => {
+                    request.refuse(PublishError::ConnectionLost);
+                    return Err(error);
+                }
+            };
+            match declared {
                 Ok(()) => drop(unknown.insert(PublishMeters::of(&request.queue))),
                 Err(error) => {
                     tracing::error!(queue = %request.queue, %error, "cannot declare a queue");
