@@ -52,7 +52,8 @@ pub enum MoneyUnit {
 pub struct SupplierCard {
     /// What may be done in doubt.
     pub resubmit: Resubmit,
-    /// For `idempotent`: how long the supplier remembers our number.
+    /// For `idempotent`: how long the supplier remembers our number. It is sent again only while it would also arrive within that
+    /// time: a lease and `not_found_final_after` less.
     #[serde(default = "day", with = "humantime_serde")]
     pub resubmit_for: Duration,
     /// How long after the call's deadline `NotFound` proves that nothing was formed; absent: never.

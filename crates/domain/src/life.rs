@@ -395,7 +395,10 @@ fn next_step(attempt: &Attempt, card: &SupplierCard, now: UnixMs) -> Step {
         }
         Resubmit::Never => Step::Later(query_until),
         Resubmit::Idempotent if !accepted => {
-            if now < attempt.first_call_at.after(card.resubmit_for) {
+            // It has to arrive while the supplier still remembers the number.
+            let drain = card.not_found_final_after.unwrap_or_default();
+            let arrived_by = now.after(LEASE).after(drain);
+            if arrived_by <= attempt.first_call_at.after(card.resubmit_for) {
                 Step::Again
             } else {
                 Step::Person(
@@ -493,7 +496,7 @@ fn heard(
             change.attempt = set(AttemptState::NotCharged);
             change.wait = Wait::Check(world.now.after(ROOM_WAIT));
         }
-        Verdict::NotFound if is_proof(attempt, card, world.now) => {
+        Verdict::NotFound if is_proof(life, attempt, card) => {
             change.attempt = set(AttemptState::NotCharged);
             move_on(
                 life,
@@ -568,12 +571,14 @@ fn look_again(
     };
 }
 
-/// `NotFound` proves that nothing was formed only when no call of ours can still be on its way.
-fn is_proof(attempt: &Attempt, card: &SupplierCard, now: UnixMs) -> bool {
-    let Some(drain) = card.not_found_final_after else {
+/// `NotFound` proves that nothing was formed only when it was asked after the last moment at which a call of ours could arrive. The
+/// claim that asked says when; the answer may have been recorded much later.
+fn is_proof(life: &Life, attempt: &Attempt, card: &SupplierCard) -> bool {
+    let (Some(drain), Wait::Lease(until)) = (card.not_found_final_after, life.wait) else {
         return false;
     };
-    attempt.state != AttemptState::Accepted && now >= attempt.last_call_at.after(LEASE).after(drain)
+    let last_arrival = attempt.last_call_at.after(LEASE).after(drain);
+    attempt.state != AttemptState::Accepted && until >= last_arrival.after(LEASE)
 }
 
 /// Something is said about what has ended: kept, and looked into where it contradicts.

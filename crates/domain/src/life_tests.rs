@@ -288,17 +288,43 @@ fn a_refusal_of_a_repeated_submit_says_nothing_about_the_first() {
 }
 
 #[test]
-fn not_found_is_proof_only_after_the_call_and_the_drain() {
-    let ways = [way("query")];
-    let fresh = submitted("query", AttemptState::Unknown, 179);
-    let change = change_of(&fresh, &query_says(Verdict::NotFound), &ways);
-    assert_eq!(change.state, OrderState::Processing);
-    let drained = submitted("query", AttemptState::Unknown, 180);
-    let change = change_of(&drained, &query_says(Verdict::NotFound), &ways);
-    assert_eq!(change.state, OrderState::Failed);
-    let accepted = submitted("query", AttemptState::Accepted, 180);
-    let change = change_of(&accepted, &query_says(Verdict::NotFound), &ways);
-    assert_eq!(change.state, OrderState::Processing);
+fn not_found_is_proof_only_when_it_was_asked_after_the_call_and_the_drain() {
+    let state_after = |state, called_s, asked_s: i64| {
+        let mut life = submitted("query", state, called_s);
+        life.wait = Wait::Lease(UnixMs(NOW.0 - asked_s * SECOND).after(LEASE));
+        let said = query_says(Verdict::NotFound);
+        change_of(&life, &said, &[way("query")]).state
+    };
+    assert_eq!(
+        state_after(AttemptState::Unknown, 179, 0),
+        OrderState::Processing
+    );
+    assert_eq!(
+        state_after(AttemptState::Unknown, 180, 0),
+        OrderState::Failed
+    );
+    assert_eq!(
+        state_after(AttemptState::Accepted, 180, 0),
+        OrderState::Processing
+    );
+    // Asked while the call could still arrive, and recorded by a worker that had been stopped meanwhile.
+    assert_eq!(
+        state_after(AttemptState::Unknown, 400, 390),
+        OrderState::Processing
+    );
+}
+
+#[test]
+fn the_same_number_is_sent_again_only_if_it_arrives_while_it_is_remembered() {
+    // An hour of memory, less the lease and the drain of a call.
+    let in_time = submitted("idempotent", AttemptState::Unknown, 3_600 - 180);
+    let too_late = submitted("idempotent", AttemptState::Unknown, 3_600 - 179);
+    let claimed = |mut life: Life| {
+        life.wait = Wait::Check(NOW);
+        change_of(&life, &Event::Claim, &[])
+    };
+    assert_eq!(claimed(in_time).call, Some(Call::Submit(AttemptNo(1))));
+    assert!(matches!(claimed(too_late).doubt, Doubt::Open(_)));
 }
 
 #[test]
