@@ -3,6 +3,7 @@
 
 mod load;
 mod session;
+mod silence;
 mod window;
 
 use domain::OrderKey;
@@ -16,6 +17,7 @@ use crate::meters;
 use crate::parked::Parked;
 use crate::publisher::load::Load;
 use crate::publisher::session::Session;
+use crate::publisher::silence::Silence;
 use crate::settings::Settings;
 use crate::topology::QueueName;
 
@@ -220,6 +222,7 @@ impl PublisherTask {
     /// Publishes until `shutdown`, then waits for what is unconfirmed, for at most the answer time-out.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut backoff = self.settings.backoff();
+        let mut silence = Silence::default();
         while !shutdown.is_cancelled() {
             let opening = Session::open(&self.settings, &self.connected);
             let Some(opened) = Self::refuse_during(&mut self.inbox, opening, &shutdown).await
@@ -230,7 +233,7 @@ impl PublisherTask {
             let end = match opened {
                 Ok(session) => {
                     tracing::info!("connected to the broker to publish");
-                    let end = session.run(&mut self.inbox, &shutdown).await;
+                    let end = session.run(&mut self.inbox, &mut silence, &shutdown).await;
                     self.connected.send_replace(false);
                     meters::connected(PURPOSE, false);
                     end

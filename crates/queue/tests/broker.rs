@@ -441,3 +441,33 @@ async fn sets_until_back(publisher: PublisherHandle, queue: QueueName) -> u32 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+/// Killed right after the declarations, the broker comes back with queues that are there and never confirm. At least this broker does;
+/// one that does not has nothing to show here.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_whose_making_was_cut_short_is_made_anew() {
+    let folder = folder();
+    let mut servers = broker(folder.path()).await;
+    let url = servers.create_vhost("halfmade").await.unwrap();
+    let process = Process::start(&url).await;
+    let queues: Vec<_> = (0..4).map(|n| lane(&format!("half-{n}"))).collect();
+    for queue in &queues {
+        process.publisher.publish(queue, keys(1)).await.unwrap();
+    }
+    servers.rabbitmq().unwrap().kill().await.unwrap();
+    servers.rabbitmq().unwrap().start().await.unwrap();
+    for queue in &queues {
+        let confirmed = async {
+            while process.publisher.publish(queue, keys(1)).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE * 3, confirmed)
+            .await
+            .unwrap_or_else(|_| panic!("{queue} is never confirmed"));
+        let mut deliveries = process.take(queue, 1).await;
+        next(&mut deliveries).await.ack();
+    }
+    process.end().await;
+    servers.stop().await;
+}

@@ -1,14 +1,14 @@
 //! Publishing over one connection, from its welcome to its end.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeleteOptions};
 use lapin::types::ShortString;
 use lapin::{Channel, Confirmation, Event};
 use tokio::sync::{mpsc, watch};
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connection::{Link, LinkError, answered};
 use crate::meters::{self, PublishMeters};
 use crate::publisher::load::Message;
+use crate::publisher::silence::Silence;
 use crate::publisher::window::{SetId, Verdict, Window};
 use crate::publisher::{PURPOSE, PublishError, Reply, Request};
 use crate::settings::Settings;
@@ -75,10 +76,11 @@ impl<'a> Session<'a> {
     pub(super) async fn run(
         mut self,
         inbox: &mut mpsc::Receiver<Request>,
+        silence: &mut Silence,
         shutdown: &CancellationToken,
     ) -> Result<(), LinkError> {
         self.tell_state();
-        let end = self.serve(inbox, shutdown).await;
+        let end = self.serve(inbox, silence, shutdown).await;
         for reply in self.window.abandon() {
             let _ = reply.send(Err(PublishError::ConnectionLost));
         }
@@ -91,6 +93,7 @@ impl<'a> Session<'a> {
     async fn serve(
         &mut self,
         inbox: &mut mpsc::Receiver<Request>,
+        silence: &mut Silence,
         shutdown: &CancellationToken,
     ) -> Result<(), LinkError> {
         let mut tick = interval(TICK);
@@ -110,16 +113,16 @@ impl<'a> Session<'a> {
                 }
                 Some(event) = self.events.next() => self.notice(event)?,
                 Some(confirmed) = self.confirming.next(), if !self.confirming.is_empty() => {
-                    self.take_confirms(confirmed)?;
+                    self.take_confirms(confirmed, silence)?;
                 }
                 _ = tick.tick() => {
-                    self.check()?;
+                    self.check(silence)?;
                     if stop_by.is_some_and(|by| Instant::now() >= by) {
                         return Ok(());
                     }
                 }
                 Some(request) = inbox.recv(), if self.sending.is_none() && self.has_room() => {
-                    self.begin(request).await?;
+                    self.begin(request, silence).await?;
                 }
             }
         }
@@ -130,13 +133,14 @@ impl<'a> Session<'a> {
     }
 
     /// Begins a set. Its queue is declared before the connection's first message to it.
-    async fn begin(&mut self, request: Request) -> Result<(), LinkError> {
+    async fn begin(&mut self, request: Request, silence: &mut Silence) -> Result<(), LinkError> {
         if self.blocked {
             request.refuse(PublishError::NotConnected);
             return Ok(());
         }
         if let Entry::Vacant(unknown) = self.declared.entry(request.queue.clone()) {
-            let declared = match declare(&self.link, self.settings, &request.queue).await {
+            let anew = silence.is_over(&request.queue);
+            let declared = match declare(&self.link, self.settings, &request.queue, anew).await {
                 Ok(declared) => declared,
                 Err(error) => {
                     request.refuse(PublishError::ConnectionLost);
@@ -179,6 +183,7 @@ impl<'a> Session<'a> {
     fn take_confirms(
         &mut self,
         first: (SetId, lapin::Result<Confirmation>),
+        silence: &mut Silence,
     ) -> Result<(), LinkError> {
         let now = Instant::now();
         let mut next = Some(first);
@@ -191,7 +196,7 @@ impl<'a> Session<'a> {
             self.window.confirm(set, &verdict, now);
             next = self.confirming.next().now_or_never().flatten();
         }
-        self.answer_finished(now);
+        self.answer_finished(now, silence);
         Ok(())
     }
 
@@ -214,8 +219,11 @@ impl<'a> Session<'a> {
         Verdict { acked, returned }
     }
 
-    fn answer_finished(&mut self, now: Instant) {
+    fn answer_finished(&mut self, now: Instant, silence: &mut Silence) {
         for set in self.window.finished(now) {
+            if set.confirmed > 0 {
+                silence.ended(&set.queue);
+            }
             if let Some(meters) = self.declared.get(&set.queue) {
                 meters.confirmed.increment(set.confirmed as u64);
                 if set.outcome.is_ok() {
@@ -252,18 +260,22 @@ impl<'a> Session<'a> {
     }
 
     /// Ends the session when the broker has been silent for too long without asking for patience.
-    fn check(&mut self) -> Result<(), LinkError> {
+    fn check(&mut self, silence: &mut Silence) -> Result<(), LinkError> {
         if !self.link.connection().status().connected() || !self.channel.status().connected() {
             return Err(LinkError::Ended("the channel is closed"));
         }
         let now = Instant::now();
         let overdue = self.window.overdue(now, self.settings.answer_timeout);
-        let silent = !overdue.is_empty();
-        for reply in overdue {
+        let mut silent = HashSet::new();
+        for (queue, reply) in overdue {
+            silent.insert(queue);
             let _ = reply.send(Err(PublishError::TimedOut));
         }
-        self.answer_finished(now);
-        if silent && !self.blocked {
+        self.answer_finished(now, silence);
+        if !silent.is_empty() && !self.blocked {
+            for queue in silent {
+                silence.broken_off(queue);
+            }
             return Err(LinkError::TimedOut("confirm"));
         }
         Ok(())
@@ -304,14 +316,20 @@ async fn publish(
 
 /// Declares `queue` over a channel of its own: a declaration that fails closes its channel, and one
 /// misconfigured queue must not stop the others. The inner error is that queue's, the outer one the
-/// connection's.
+/// connection's. `anew`: what there is of it is thrown away first.
 async fn declare(
     link: &Link,
     settings: &Settings,
     queue: &QueueName,
+    anew: bool,
 ) -> Result<Result<(), lapin::Error>, LinkError> {
     let within = settings.answer_timeout;
     let channel = link.channel(within).await?;
+    if anew {
+        tracing::error!(%queue, "the broker never confirms for this queue: it is made anew");
+        let deleting = channel.queue_delete(queue.short(), QueueDeleteOptions::default());
+        answered(within, "delete a queue", deleting).await?;
+    }
     let declaring = topology::declare(&channel, queue);
     match answered(within, "declare a queue", declaring).await {
         Ok(()) => {

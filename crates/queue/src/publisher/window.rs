@@ -139,9 +139,9 @@ impl<R> Window<R> {
         finished
     }
 
-    /// The askers whose sets have made no progress for `limit`. Their messages stay in the window,
+    /// The askers whose sets have made no progress for `limit`, and their queues. The messages stay in the window,
     /// because the client still holds them; what was not sent will not be.
-    pub(crate) fn overdue(&mut self, now: Instant, limit: Duration) -> Vec<R> {
+    pub(crate) fn overdue(&mut self, now: Instant, limit: Duration) -> Vec<(QueueName, R)> {
         let mut askers = Vec::new();
         for (id, set) in &mut self.sets {
             if now.duration_since(set.progress) < limit {
@@ -149,7 +149,7 @@ impl<R> Window<R> {
             }
             if let Some(asker) = set.reply.take() {
                 set.fail(PublishError::TimedOut);
-                askers.push(asker);
+                askers.push((set.queue.clone(), asker));
                 if set.confirmed >= set.end {
                     self.complete.push(*id);
                 }
@@ -328,7 +328,10 @@ mod tests {
         window.confirm(id, &ack(), now + LIMIT / 2);
         assert!(window.overdue(now + LIMIT, LIMIT).is_empty(), "it moved");
         let later = now + LIMIT * 2;
-        assert_eq!(window.overdue(later, LIMIT), ["a"]);
+        assert_eq!(
+            window.overdue(later, LIMIT),
+            [(QueueName::callbacks(), "a")]
+        );
         assert!(window.overdue(later, LIMIT).is_empty());
         assert!(!window.is_empty(), "the client still holds the message");
         window.confirm(id, &ack(), later);
