@@ -69,7 +69,8 @@ pub struct SupplierCard {
     /// Between two queries, or two resubmits.
     #[serde(default = "half_minute", with = "humantime_serde")]
     pub query_every: Duration,
-    /// From the first submit on; then a person decides.
+    /// How long the supplier is asked before a person decides: from the first submit on where it accepted the order, else from when a
+    /// call of ours can no longer arrive.
     #[serde(default = "day", with = "humantime_serde")]
     pub query_for: Duration,
     /// One call in all, at most 30 s.

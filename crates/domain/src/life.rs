@@ -383,9 +383,16 @@ enum Step {
 }
 
 fn next_step(attempt: &Attempt, card: &SupplierCard, now: UnixMs) -> Step {
-    let first_query_at = attempt.last_call_at.after(card.first_query_after);
-    let query_until = attempt.first_call_at.after(card.query_for);
     let accepted = attempt.state == AttemptState::Accepted;
+    let drain = card.not_found_final_after.unwrap_or_default();
+    let first_query_at = attempt.last_call_at.after(card.first_query_after);
+    // Only after the call can no longer arrive does the supplier know for certain what became of it.
+    let known_from = if accepted {
+        attempt.first_call_at
+    } else {
+        attempt.last_call_at.after(LEASE).after(drain)
+    };
+    let query_until = known_from.after(card.query_for);
     match card.resubmit {
         Resubmit::Never if !accepted => {
             Step::Person("the call's outcome is unknown and the supplier cannot be asked")
@@ -396,7 +403,6 @@ fn next_step(attempt: &Attempt, card: &SupplierCard, now: UnixMs) -> Step {
         Resubmit::Never => Step::Later(query_until),
         Resubmit::Idempotent if !accepted => {
             // It has to arrive while the supplier still remembers the number.
-            let drain = card.not_found_final_after.unwrap_or_default();
             let arrived_by = now.after(LEASE).after(drain);
             if arrived_by <= attempt.first_call_at.after(card.resubmit_for) {
                 Step::Again

@@ -315,6 +315,27 @@ fn not_found_is_proof_only_when_it_was_asked_after_the_call_and_the_drain() {
 }
 
 #[test]
+fn a_call_of_unknown_outcome_is_asked_after_for_as_long_as_it_takes_to_know() {
+    // Its worker died: the lease alone has used up more than the hour for which an accepted order is asked after.
+    let step = |state, called_s| {
+        let mut life = submitted("query", state, called_s);
+        life.wait = Wait::Check(NOW);
+        change_of(&life, &Event::Claim, &[])
+    };
+    let asked = Some(Call::Query(AttemptNo(1)));
+    assert_eq!(step(AttemptState::Calling, 3_600 + 179).call, asked);
+    assert!(matches!(
+        step(AttemptState::Calling, 3_600 + 180).doubt,
+        Doubt::Open(_)
+    ));
+    assert_eq!(step(AttemptState::Accepted, 3_599).call, asked);
+    assert!(matches!(
+        step(AttemptState::Accepted, 3_600).doubt,
+        Doubt::Open(_)
+    ));
+}
+
+#[test]
 fn the_same_number_is_sent_again_only_if_it_arrives_while_it_is_remembered() {
     // An hour of memory, less the lease and the drain of a call.
     let in_time = submitted("idempotent", AttemptState::Unknown, 3_600 - 180);

@@ -88,9 +88,10 @@ impl Wrong {
     /// Falsifies what the decision gets to see of the order.
     pub(crate) fn spoil(self, life: &mut Life, event: &Event) {
         match self {
-            Self::NotFoundIsProofAtOnce => {
+            Self::NotFoundIsProofAtOnce if matches!(event, Event::Answer { .. }) => {
                 for attempt in &mut life.attempts {
-                    attempt.last_call_at = UnixMs(i64::MIN / 2);
+                    // A lease and a drain earlier than it was.
+                    attempt.last_call_at.0 -= 120_000;
                 }
             }
             Self::NotFoundAgesWell => {
