@@ -16,8 +16,9 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use domain::{Catalogue, OrderCode, ProductCode};
 use serde::Deserialize;
+use store::doubt_desk::OpenCase;
 use store::story::{FoundOrder, OrderStory, Overview};
-use store::{OpenDoubt, Store, StoreError};
+use store::{Store, StoreError};
 use tokio::sync::{Semaphore, watch};
 
 use crate::story::{Moment, is_cut, timeline};
@@ -181,12 +182,12 @@ async fn order(State(desk): State<Arc<Desk>>, code: Result<Path<String>, PathRej
 #[derive(Template)]
 #[template(path = "doubts.html")]
 struct DoubtsPage {
-    doubts: Vec<OpenDoubt>,
+    doubts: Vec<OpenCase>,
     is_cut: bool,
 }
 
 async fn doubts(State(desk): State<Arc<Desk>>) -> Page {
-    let doubts = desk.ask(desk.store.open_doubts(MOST_DOUBTS)).await?;
+    let doubts = desk.ask(desk.store.open_cases(MOST_DOUBTS)).await?;
     let is_cut = i64::try_from(doubts.len()).is_ok_and(|listed| listed >= MOST_DOUBTS);
     page(&DoubtsPage { doubts, is_cut })
 }

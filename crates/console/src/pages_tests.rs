@@ -9,6 +9,7 @@ use store::story::{
 };
 
 use super::*;
+use store::doubt_desk::Word;
 
 const HOSTILE: &str = r#""'><img src=x onerror=alert(1)>&lt;"#;
 
@@ -125,11 +126,20 @@ fn no_text_of_a_search_or_a_doubt_becomes_markup() {
         }],
     };
     let doubts = DoubtsPage {
-        doubts: vec![OpenDoubt {
+        doubts: vec![OpenCase {
             key: order.key,
             kind: HOSTILE.to_owned(),
             reason: HOSTILE.to_owned(),
             opened_at: UnixMs(0),
+            age_ms: 0,
+            amount: order.price,
+            next_check_at: None,
+            proposal: Some(Word {
+                charged: true,
+                reason: HOSTILE.to_owned(),
+                by: HOSTILE.to_owned(),
+            }),
+            evidence: order.evidence,
             attempt: Some((1, HOSTILE.to_owned(), HOSTILE.to_owned())),
         }],
         is_cut: true,

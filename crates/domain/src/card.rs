@@ -73,6 +73,9 @@ pub struct SupplierCard {
     /// call of ours can no longer arrive.
     #[serde(default = "day", with = "humantime_serde")]
     pub query_for: Duration,
+    /// Between two queries after that, while a person may decide any time.
+    #[serde(default = "ten_minutes", with = "humantime_serde")]
+    pub doubt_query_every: Duration,
     /// One call in all, at most 30 s.
     #[serde(default = "half_minute", with = "humantime_serde")]
     pub timeout: Duration,
@@ -117,6 +120,9 @@ impl SupplierCard {
         if self.query_every < Duration::from_millis(100) {
             return Some(("query_every", "must be at least 100ms".into()));
         }
+        if self.doubt_query_every < Duration::from_secs(1) {
+            return Some(("doubt_query_every", "must be at least 1s".into()));
+        }
         if self.max_in_flight == 0 || self.max_in_flight > 10_000 {
             return Some(("max_in_flight", "must be between 1 and 10000".into()));
         }
@@ -134,7 +140,11 @@ const fn day() -> Duration {
     Duration::from_hours(24)
 }
 
-const fn half_minute() -> Duration {
+const fn ten_minutes() -> Duration {
+    Duration::from_mins(10)
+}
+
+fn half_minute() -> Duration {
     Duration::from_secs(30)
 }
 

@@ -12,6 +12,7 @@
 //!  not found             live                              proof only by the card, after the call's deadline; else later
 //!  unknown               live                              by the card, as for a claim, later
 //!  discrepant            live                              doubt
+//!  claim                 live, in doubt                    asked now and then, where the supplier can be; it stays in doubt
 //!  any                   closed, or order final            evidence; a contradiction opens a discrepancy, never a flip
 //!  operator              live, in doubt                    charged or closed for good
 //!  cancel                none, order stored                cancelled, release
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use crate::card::{Resubmit, SupplierCard};
 use crate::verdict::{Evidence, Source, Verdict};
-use crate::{AttemptNo, AttemptState, Epoch, OrderState, SupplierId, UnixMs};
+use crate::{AttemptNo, AttemptState, Epoch, Money, OrderState, SupplierId, UnixMs};
 
 /// How long a claim lasts: the longest call, and time to record what came of it.
 pub const LEASE: Duration = Duration::from_mins(1);
@@ -311,18 +312,32 @@ fn claim(life: &Life, world: &World<'_>) -> Decision {
     if life.state.is_final() {
         return Decision::Ignore(Ignored::Final);
     }
-    if life.in_doubt {
-        return Decision::Ignore(Ignored::InDoubt);
-    }
     match life.wait {
         Wait::Lease(until) if until > world.now => return Decision::Ignore(Ignored::Leased),
         Wait::Check(at) if at > world.now => return Decision::Ignore(Ignored::Early),
         _ => {}
     }
     match life.live_attempt() {
+        _ if life.in_doubt => ask_in_doubt(life, world),
         Some(attempt) => pursue(life, attempt, world),
         None => open(life, world),
     }
+}
+
+/// A person decides, unless the supplier finds its voice again first.
+fn ask_in_doubt(life: &Life, world: &World<'_>) -> Decision {
+    let asked = life
+        .live_attempt()
+        .filter(|_| life.wait != Wait::Nothing)
+        .filter(|attempt| (world.card)(&attempt.supplier).is_some_and(SupplierCard::can_query));
+    let Some(attempt) = asked else {
+        return Decision::Ignore(Ignored::InDoubt);
+    };
+    let mut change = life.unchanged();
+    change.doubt = Doubt::Keep;
+    change.claimed(world);
+    change.call = Some(Call::Query(attempt.no));
+    change.into()
 }
 
 /// No attempt may charge: take the next way, wait for one, or give up.
@@ -355,7 +370,11 @@ fn open(life: &Life, world: &World<'_>) -> Decision {
 fn pursue(life: &Life, attempt: &Attempt, world: &World<'_>) -> Decision {
     let mut change = life.unchanged();
     let Some(card) = (world.card)(&attempt.supplier) else {
-        change.set_aside("the supplier is no longer in the catalogue");
+        change.set_aside(
+            "the supplier is no longer in the catalogue",
+            None,
+            world.now,
+        );
         return change.into();
     };
     match next_step(attempt, card, world.now) {
@@ -369,7 +388,7 @@ fn pursue(life: &Life, attempt: &Attempt, world: &World<'_>) -> Decision {
             change.call = Some(Call::Query(attempt.no));
         }
         Step::Later(at) => change.wait = Wait::Check(at),
-        Step::Person(reason) => change.set_aside(reason),
+        Step::Person(reason) => change.set_aside(reason, Some(card), world.now),
     }
     change.into()
 }
@@ -480,7 +499,11 @@ fn heard(
     };
     let Some(card) = (world.card)(&attempt.supplier) else {
         change.attempt = AttemptChange::Note { no: attempt.no };
-        change.set_aside("the supplier is no longer in the catalogue");
+        change.set_aside(
+            "the supplier is no longer in the catalogue",
+            None,
+            world.now,
+        );
         return change.into();
     };
     match verdict {
@@ -513,7 +536,7 @@ fn heard(
         }
         Verdict::Discrepant { reason } => {
             change.attempt = set(AttemptState::Unknown);
-            change.set_aside(reason);
+            change.set_aside(reason, Some(card), world.now);
         }
         Verdict::Accepted | Verdict::Processing => {
             change.attempt = set(AttemptState::Accepted);
@@ -562,6 +585,12 @@ fn look_again(
     source: Source,
     now: UnixMs,
 ) {
+    if change.doubt == Doubt::Close {
+        // No news for whoever has to decide.
+        change.doubt = Doubt::Keep;
+        change.wait = next_look_in_doubt(card, now);
+        return;
+    }
     let attempt = Attempt {
         state,
         ..attempt.clone()
@@ -571,10 +600,18 @@ fn look_again(
         Step::Ask if source == Source::Submit => Wait::Check(now.after(card.first_query_after)),
         Step::Again | Step::Ask => Wait::Check(now.after(card.query_every)),
         Step::Person(reason) => {
-            change.set_aside(reason);
+            change.set_aside(reason, Some(card), now);
             return;
         }
     };
+}
+
+fn next_look_in_doubt(card: &SupplierCard, now: UnixMs) -> Wait {
+    if card.can_query() {
+        Wait::Check(now.after(card.doubt_query_every))
+    } else {
+        Wait::Nothing
+    }
 }
 
 /// `NotFound` proves that nothing was formed only when it was asked after the last moment at which a call of ours could arrive. The
@@ -647,6 +684,13 @@ fn cancel(life: &Life) -> Decision {
     change.epoch = life.epoch.next();
     change.finish(OrderState::Cancelled, Some("cancelled".into()));
     change.into()
+}
+
+/// What moves on the merchant's prepaid money when two persons have found what a final order should have cost: the whole price where
+/// it was delivered, nothing where it was not. The state stays as it is.
+pub fn adjustment(price: Money, paid: Money, delivered: bool) -> Money {
+    let owed = if delivered { price } else { Money::ZERO };
+    Money::from_units(paid.units() - owed.units())
 }
 
 fn tells_an_end(verdict: &Verdict) -> bool {
@@ -729,9 +773,9 @@ impl Change {
         self.wait = Wait::Nothing;
     }
 
-    fn set_aside(&mut self, reason: impl Into<String>) {
-        self.doubt = Doubt::Open(reason.into());
-        self.wait = Wait::Nothing;
+    fn set_aside(&mut self, reason: &str, card: Option<&SupplierCard>, now: UnixMs) {
+        self.doubt = Doubt::Open(reason.to_owned());
+        self.wait = card.map_or(Wait::Nothing, |card| next_look_in_doubt(card, now));
     }
 }
 

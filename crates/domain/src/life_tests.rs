@@ -422,6 +422,35 @@ fn what_contradicts_an_end_opens_a_discrepancy_and_flips_nothing() {
 }
 
 #[test]
+fn what_is_in_doubt_is_asked_after_now_and_then_and_stays_in_doubt_until_an_end_is_known() {
+    let mut life = submitted("query", AttemptState::Unknown, 9_000);
+    let aside = change_of(&life, &Event::Claim, &[]);
+    let later = Wait::Check(NOW.after(Duration::from_mins(10)));
+    assert!(matches!(aside.doubt, Doubt::Open(_)));
+    assert_eq!(aside.wait, later);
+    life.in_doubt = true;
+    life.wait = later;
+    assert_eq!(ignored(&life, &Event::Claim), Ignored::Early);
+    life.wait = Wait::Check(NOW);
+    let asked = change_of(&life, &Event::Claim, &[]);
+    assert_eq!(asked.call, Some(Call::Query(AttemptNo(1))));
+    assert_eq!(asked.doubt, Doubt::Keep);
+    life.wait = Wait::Lease(NOW.after(LEASE));
+    let still = change_of(&life, &query_says(Verdict::Processing), &[]);
+    assert_eq!((still.doubt, still.wait), (Doubt::Keep, later));
+    let voucher = None;
+    let done = change_of(&life, &query_says(Verdict::Succeeded { voucher }), &[]);
+    assert_eq!(
+        (done.doubt, done.state),
+        (Doubt::Close, OrderState::Succeeded)
+    );
+    // One that cannot be asked waits for the person alone.
+    let mut silent = submitted("never", AttemptState::Unknown, 9_000);
+    silent.wait = Wait::Check(NOW);
+    assert_eq!(change_of(&silent, &Event::Claim, &[]).wait, Wait::Nothing);
+}
+
+#[test]
 fn a_person_settles_only_what_is_in_doubt() {
     let decision = |charged| Event::Operator {
         charged,
@@ -464,4 +493,13 @@ fn only_a_stored_order_is_cancelled() {
     assert_eq!(change.posting(OrderState::Stored), Some(Posting::Release));
     let claimed = submitted("query", AttemptState::Calling, 1);
     assert_eq!(ignored(&claimed, &Event::Cancel), Ignored::Refused);
+}
+
+#[test]
+fn an_adjustment_brings_what_was_paid_to_what_is_owed() {
+    let yuan = |n: i64| Money::from_units(n * 10_000);
+    assert_eq!(adjustment(yuan(49), yuan(49), false), yuan(49));
+    assert_eq!(adjustment(yuan(49), yuan(0), true), yuan(-49));
+    assert_eq!(adjustment(yuan(49), yuan(49), true), yuan(0));
+    assert_eq!(adjustment(yuan(49), yuan(0), false), yuan(0));
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use domain::OrderCode;
 
 use crate::settings::Settings;
 use crate::{command, logs, role};
@@ -63,10 +62,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Orders whose outcome only a person can tell.
+    /// Orders whose outcome only evidence or persons can tell.
     Doubt {
         #[command(subcommand)]
         tool: DoubtTool,
+    },
+    /// What ops may do with orders.
+    Order {
+        #[command(subcommand)]
+        tool: OrderTool,
     },
     /// Sign a request body from stdin as a merchant would; prints the headers.
     Sign {
@@ -131,25 +135,18 @@ enum DoubtTool {
         #[arg(long)]
         json: bool,
     },
-    /// Decide: the supplier charged, or it did not and never will.
-    Settle {
-        /// The order.
-        order: OrderCode,
-        /// What became of it.
-        #[arg(value_enum)]
-        outcome: Outcome,
-        /// What the decision rests on; kept with the order.
-        #[arg(long)]
-        evidence: String,
-    },
+    /// Say what became of an order; it counts when another person confirms it.
+    Propose(command::doubt::Saying),
+    /// Confirm what another person proposed: the case is closed.
+    Confirm(command::doubt::Saying),
+    /// Decide alone; only where the settings say `doubt.operators = 1`.
+    Settle(command::doubt::Saying),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Outcome {
-    /// The account was topped up: the order succeeds and is paid.
-    Charged,
-    /// It was not and never will be: the order fails, its money is free again.
-    NotCharged,
+#[derive(Debug, Subcommand)]
+enum OrderTool {
+    /// Take orders back that no worker has claimed: their money is free again, the merchant is told (exit code 1: not all could be).
+    Cancel(command::order::Cancel),
 }
 
 #[derive(Debug, Subcommand)]
@@ -201,15 +198,17 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             tool: DoubtTool::List { json },
         } => command::doubt::list(&settings, json).await?,
         Command::Doubt {
-            tool:
-                DoubtTool::Settle {
-                    order,
-                    outcome,
-                    evidence,
-                },
-        } => {
-            command::doubt::settle(&settings, order, outcome == Outcome::Charged, evidence).await?;
-        }
+            tool: DoubtTool::Propose(saying),
+        } => command::doubt::propose(&settings, &saying).await?,
+        Command::Doubt {
+            tool: DoubtTool::Confirm(saying),
+        } => command::doubt::confirm(&settings, &saying).await?,
+        Command::Doubt {
+            tool: DoubtTool::Settle(saying),
+        } => command::doubt::settle(&settings, &saying).await?,
+        Command::Order {
+            tool: OrderTool::Cancel(flags),
+        } => return command::order::cancel(&settings, &flags).await,
         Command::Sign {
             business,
             key,

@@ -8,6 +8,7 @@ pub(crate) mod dev;
 pub(crate) mod doubt;
 pub(crate) mod floor;
 pub(crate) mod migrate;
+pub(crate) mod order;
 pub(crate) mod resend;
 pub(crate) mod sign;
 pub(crate) mod sim;

@@ -18,6 +18,7 @@ pub(crate) struct Settings {
     pub(crate) admin: Listen,
     pub(crate) console: Listen,
     pub(crate) log: Log,
+    pub(crate) doubt: Doubt,
     #[serde(default)]
     pub(crate) ingress: ingress::Settings,
     #[serde(default)]
@@ -49,6 +50,13 @@ pub(crate) struct Amqp {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Listen {
     pub(crate) listen: std::net::SocketAddr,
+}
+
+/// `[doubt]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Doubt {
+    pub(crate) operators: u8,
 }
 
 /// `[log]`
@@ -91,6 +99,10 @@ impl Settings {
         }
         // Told before anything is connected to.
         settings.ingress.check()?;
+        anyhow::ensure!(
+            matches!(settings.doubt.operators, 1 | 2),
+            "doubt.operators: must be 1 or 2"
+        );
         Ok(settings)
     }
 

@@ -9,7 +9,7 @@
 pub mod callbacks;
 mod catalogue;
 mod check;
-mod doubts;
+pub mod doubt_desk;
 mod error;
 mod find;
 pub mod intake;
@@ -22,7 +22,6 @@ mod sweep;
 
 pub use catalogue::{CatalogueTask, ImportError, Imported};
 pub use check::{Check, Finding};
-pub use doubts::OpenDoubt;
 pub use error::StoreError;
 pub use find::Referenced;
 pub use session::{Settings, Store};

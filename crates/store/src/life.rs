@@ -1,10 +1,12 @@
 //! An order's life in the database: read under its row lock, decided by `domain::life`, written as a whole.
 //!
-//! All that happens to orders after intake comes through `live_through`, in sets: `claim`, `record`, `record_pushes`, `settle_doubt`.
+//! All that happens to orders after intake comes through `live_through`, in sets: `claim`, `record`, `record_pushes`, and what persons
+//! decide (`person`).
 //! Two statements read (`load`), the decision is made here in memory, and a handful of statements write (`write`), each for the
 //! whole set.
 
 mod load;
+mod person;
 mod rows;
 mod write;
 
@@ -14,12 +16,14 @@ use deadpool_postgres::Transaction;
 use domain::catalogue::Supplier;
 use domain::life::{self, AttemptChange, Call, Change, Decision, Event, Ignored, Way, World};
 use domain::{
-    AttemptNo, BusinessId, Catalogue, Epoch, Evidence, Lane, Money, OrderCode, OrderKey,
-    OrderState, ProductCode, SupplierId,
+    AttemptNo, BusinessId, Catalogue, Epoch, Evidence, Lane, Money, OrderKey, OrderState,
+    ProductCode, SupplierId,
 };
 
 use crate::session::commit;
 use crate::{Store, StoreError};
+pub use person::{NotSettled, Settlement};
+
 use load::{Loaded, Locking};
 use write::Written;
 
@@ -139,33 +143,13 @@ pub enum Fate {
     },
 }
 
-/// A person's decision on an order in doubt.
-#[derive(Clone, Debug)]
-pub struct Settlement {
-    /// Which order.
-    pub order: OrderCode,
-    /// Whether the supplier charged.
-    pub charged: bool,
-    /// The written reason; kept as evidence.
-    pub reason: String,
-    /// Who decided.
-    pub actor: String,
-}
-
-/// Why a settlement was not written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotSettled {
-    /// No such order.
-    NoOrder,
-    /// The order is not in doubt.
-    NotInDoubt,
-}
-
 /// Something that happens to one order.
 pub(crate) struct Happening {
     key: OrderKey,
     event: Event,
     evidence: Option<Evidence>,
+    /// Kept with the posting that it brings.
+    note: Option<String>,
 }
 
 impl Store {
@@ -184,6 +168,7 @@ impl Store {
                 key: key.clone(),
                 event: Event::Claim,
                 evidence: None,
+                note: None,
             })
             .collect();
         let (claimed, moved) = self
@@ -209,6 +194,7 @@ impl Store {
                     verdict: outcome.evidence.verdict.clone(),
                 },
                 evidence: Some(outcome.evidence),
+                note: None,
             })
             .collect();
         self.happen_in_rounds(happenings, catalogue).await
@@ -229,35 +215,10 @@ impl Store {
                     verdict: pushed.evidence.verdict.clone(),
                 },
                 evidence: Some(pushed.evidence),
+                note: None,
             })
             .collect();
         self.happen_in_rounds(happenings, catalogue).await
-    }
-
-    /// Writes a person's decision.
-    pub async fn settle_doubt(
-        &self,
-        settlement: &Settlement,
-        catalogue: &Catalogue,
-    ) -> Result<Result<Moved, NotSettled>, StoreError> {
-        let Some(key) = self.find_order(settlement.order).await? else {
-            return Ok(Err(NotSettled::NoOrder));
-        };
-        let happening = Happening {
-            key,
-            event: Event::Operator {
-                charged: settlement.charged,
-                reason: settlement.reason.clone(),
-            },
-            evidence: Some(settlement.evidence()),
-        };
-        let (_, moved) = self
-            .happen(vec![happening], Locking::Wait, catalogue, Room::default())
-            .await?;
-        Ok(moved
-            .into_iter()
-            .find(|m| matches!(m.fate, Fate::Finished { .. }))
-            .ok_or(NotSettled::NotInDoubt))
     }
 
     /// A set may name an order twice (an answer and a push): each round takes one happening per order, in their order.
@@ -365,6 +326,7 @@ async fn live_through(
                     order,
                     *change,
                     happening.evidence.clone(),
+                    happening.note.clone(),
                     catalogue,
                 )?);
             }
@@ -433,23 +395,4 @@ fn note_ignored(order: &Loaded, happening: &Happening, why: Ignored) {
         ?why,
         "nothing changes"
     );
-}
-
-impl Settlement {
-    fn evidence(&self) -> Evidence {
-        let verdict = if self.charged {
-            domain::Verdict::Succeeded { voucher: None }
-        } else {
-            domain::Verdict::Failed {
-                reason: self.reason.clone(),
-            }
-        };
-        Evidence {
-            source: domain::Source::Operator,
-            verdict,
-            upstream_no: None,
-            detail: self.reason.clone(),
-            actor: Some(self.actor.clone()),
-        }
-    }
 }

@@ -331,7 +331,8 @@ fn attempt(row: &Row) -> Result<AttemptLine, StoreError> {
     })
 }
 
-fn heard(row: &Row) -> EvidenceLine {
+/// Reads a row of evidence: attempt, source, verdict, upstream number, detail, actor, time.
+pub(crate) fn heard(row: &Row) -> EvidenceLine {
     EvidenceLine {
         attempt: AttemptNo(row.get(0)),
         source: Source::word_of(row.get(1)),

@@ -127,7 +127,7 @@ async fn every_behaviour(product: &str, attach: Option<&str>, spec: Option<&str>
     scene.end().await;
 }
 
-/// A person decides: what was partly charged counts as charged, the rest as not.
+/// Two persons decide: what was partly charged counts as charged, the rest as not.
 async fn settle_all(
     scene: &mut Scene,
     states: &HashMap<String, Value>,
@@ -140,25 +140,45 @@ async fn settle_all(
         } else {
             "not-charged"
         };
-        let settle = [
-            "doubt",
-            "settle",
-            code,
-            word,
-            "--evidence",
-            "the supplier's statement of today",
-        ];
-        let said = scene.platform.tool(&settle);
-        let expected = waiting.contains_key(code);
-        let text = String::from_utf8_lossy(&said.stderr).into_owned();
-        assert_eq!(said.status.success(), expected, "{number}: {text}");
-        if expected {
+        let say = |step: &str, word: &str, who: &str| {
+            let evidence = "the supplier's statement of today";
+            let said = scene.platform.tool(&[
+                "doubt",
+                step,
+                code,
+                word,
+                "--evidence",
+                evidence,
+                "--as",
+                who,
+            ]);
+            let text = String::from_utf8_lossy(&said.stderr).into_owned();
+            (said.status.success(), text)
+        };
+        if waiting.contains_key(code) {
+            let (done, text) = say("confirm", word, "li");
+            assert!(!done && text.contains("nobody has proposed"), "{text}");
+            assert!(say("propose", word, "wang").0);
+            let (done, text) = say("confirm", word, "wang");
+            assert!(!done && text.contains("another person"), "{text}");
+            let other = if word == "charged" {
+                "not-charged"
+            } else {
+                "charged"
+            };
+            let (done, text) = say("confirm", other, "li");
+            assert!(!done && text.contains("the opposite"), "{text}");
+            assert_eq!(doubts(scene)[code]["proposed"]["by"], "wang");
+            let (done, text) = say("settle", word, "zhao");
+            assert!(!done && text.contains("doubt.operators"), "{text}");
+            assert!(say("confirm", word, "li").0);
             let account = order["account"].as_str().unwrap().to_owned();
             scene.merchant.ordered.push((number.clone(), account));
             // Once is enough.
-            assert!(!scene.platform.tool(&settle).status.success());
+            assert!(!say("confirm", word, "li").0);
         } else {
-            assert!(text.contains("not in doubt"), "{text}");
+            let (done, text) = say("propose", word, "wang");
+            assert!(!done && text.contains("not in doubt"), "{text}");
         }
     }
     assert!(doubts(scene).is_empty());
@@ -221,28 +241,26 @@ async fn the_next_supplier_is_tried_only_when_the_first_has_said_no() {
     .await;
     assert_eq!(scene.outside.sums(scene.outside.harbor).await.orders, 0);
     assert_eq!(scene.merchant.order_info("stuck-0").await["status"], 1);
-    assert!(swift(false).await.unwrap().status().is_success());
-    let doubts = until(
+    let waiting = until(
         "the doubt",
-        async || Some(doubts(&scene)).filter(|d| !d.is_empty()),
+        async || doubts(&scene).into_values().next(),
         String::new,
     )
     .await;
-    let code = doubts.keys().next().unwrap().clone();
-    let settle = [
-        "doubt",
-        "settle",
-        &code,
-        "not-charged",
-        "--evidence",
-        "not in their list",
-    ];
-    assert!(scene.platform.tool(&settle).status.success());
+    assert_eq!(waiting["amount"], "49.1");
+    assert!(waiting["nextCheckAt"].is_i64(), "{waiting}");
+    assert_eq!(scene.outside.sums(scene.outside.harbor).await.orders, 0);
+    // Back again, the supplier says by itself that it never had the order. That is proof by now, and no person is needed.
+    assert!(swift(false).await.unwrap().status().is_success());
     scene
         .merchant
         .ordered
-        .push(("stuck-0".into(), String::new()));
+        .push(("stuck-0".into(), "13800000001".into()));
     scene.merchant.wait_for_all_reports(&scene.outside).await;
+    assert_eq!(scene.merchant.order_info("stuck-0").await["status"], 2);
+    assert!(doubts(&scene).is_empty());
+    assert_eq!(scene.outside.sums(scene.outside.swift).await.orders, 0);
+    assert_eq!(scene.outside.sums(scene.outside.harbor).await.orders, 1);
 
     // A refusal is a word: the second supplier is asked at once, and gets it.
     let (swift_before, harbor_before) = (

@@ -12,6 +12,7 @@
 mod architecture;
 mod bad_days;
 mod behaviours;
+mod cancel;
 mod contract;
 mod database;
 mod docs;

@@ -177,6 +177,35 @@ async fn the_suppliers_word_counts_once_and_a_second_one_is_for_a_person() {
         listed.contains("discrepancy") && listed.contains(order["orderCode"].as_str().unwrap()),
         "{listed}"
     );
+    // Two persons find that the merchant should not have paid: the state stays, the money comes back by an entry of its own.
+    let code = order["orderCode"].as_str().unwrap();
+    let say = |step: &str, who: &str| {
+        let word = [
+            "doubt",
+            step,
+            code,
+            "not-charged",
+            "--evidence",
+            "their credit note 7",
+            "--as",
+            who,
+        ];
+        scene.platform.tool(&word).status.success()
+    };
+    assert!(say("propose", "wang"));
+    assert!(!say("confirm", "wang"));
+    assert!(say("confirm", "li"));
+    assert!(!say("confirm", "li"), "once is enough");
+    assert_eq!(scene.merchant.order_info("p").await, order);
+    let (adjusted, _) = scene.merchant.balance().await;
+    let price = crate::harness::merchant::decimal(&order["settlementPrice"]);
+    assert_eq!(adjusted - after, price);
+    let entry =
+        "SELECT step || ' ' || prepaid_delta || ' ' || note FROM ledger WHERE kind = 'adjust'";
+    assert_eq!(
+        scene.ground.ask(entry).await,
+        "2 992000 discrepancy 1: their credit note 7 (wang), confirmed: their credit note 7 (li)"
+    );
     assert_eq!(scene.outside.received.summary().conflicts, 0);
     scene.end().await;
 }

@@ -218,7 +218,7 @@ pub(crate) struct Model {
 fn card(kind: &str) -> SupplierCard {
     serde_json::from_value(serde_json::json!({
         "resubmit": kind, "resubmit_for": "240s", "not_found_final_after": "60s", "first_query_after": "0s",
-        "query_every": "60s", "query_for": "300s",
+        "query_every": "60s", "query_for": "300s", "doubt_query_every": "60s",
     }))
     .unwrap()
 }

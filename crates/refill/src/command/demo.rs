@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::Context;
 use simulator::MerchantClient;
 use store::Store;
-use store::life::Settlement;
+use store::doubt_desk::Word;
 use tokio::net::TcpListener;
 
 use self::orders::{Batch, batches};
@@ -169,10 +169,10 @@ async fn send(client: &MerchantClient, batch: &Batch) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a person does with orders in doubt: looks into the supplier's book and writes down what it says.
+/// What persons do with orders in doubt: look into the supplier's book and write down what it says.
 async fn settle(store: &Store, stage: &Stage) -> anyhow::Result<Vec<String>> {
     let mut said = vec![];
-    let doubts = store.open_doubts(1_000).await?;
+    let doubts = store.open_cases(1_000).await?;
     if doubts.is_empty() {
         return Ok(said);
     }
@@ -186,15 +186,19 @@ async fn settle(store: &Store, stage: &Stage) -> anyhow::Result<Vec<String>> {
             .iter()
             .any(|entry| entry.reference == reference && entry.charged > 0);
         let words = if charged { "charged" } else { "not charged" };
-        let settlement = Settlement {
-            order: doubt.key.order,
+        let word = |by: &str| Word {
             charged,
             reason: format!("the book of {supplier} says {words} for {reference}"),
-            actor: "demo".into(),
+            by: by.to_owned(),
         };
-        if store.settle_doubt(&settlement, &catalogue).await?.is_ok() {
+        let order = doubt.key.order;
+        if store.propose(order, &word("the first")).await?.is_err() {
+            continue;
+        }
+        let second = word("the second");
+        if store.confirm(order, &second, &catalogue).await?.is_ok() {
             said.push(format!(
-                "A person was asked about {} ({}), attempt {attempt} at {supplier}: {words}",
+                "Two persons were asked about {} ({}), attempt {attempt} at {supplier}: {words}",
                 doubt.key.order, doubt.reason
             ));
         }

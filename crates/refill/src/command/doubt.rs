@@ -1,71 +1,201 @@
-//! `refill doubt list` and `refill doubt settle`: orders whose outcome only a person can tell.
+//! `refill doubt`: orders whose outcome only evidence or persons can tell, and contradictions after the end.
 
-use domain::OrderCode;
+use domain::{Money, OrderCode};
+use serde_json::json;
 use store::Store;
-use store::life::{NotSettled, Settlement};
+use store::doubt_desk::{Closed, OpenCase, Refusal, Word};
 
 use crate::settings::Settings;
 
 /// The most that one listing shows.
 const LIST_LIMIT: i64 = 1_000;
 
-pub(crate) async fn list(settings: &Settings, json: bool) -> anyhow::Result<()> {
-    let doubts = Store::new(&settings.store()?)?
-        .open_doubts(LIST_LIMIT)
+/// What one person says about a case.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Saying {
+    /// The order.
+    order: OrderCode,
+    /// What became of it.
+    #[arg(value_enum)]
+    outcome: Outcome,
+    /// What the decision rests on; kept with the order.
+    #[arg(long)]
+    evidence: String,
+    #[command(flatten)]
+    operator: Operator,
+}
+
+/// Who is at the keyboard.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Operator {
+    /// Who decides; the login name if it is not given.
+    #[arg(long = "as", value_name = "NAME", env = "REFILL_OPERATOR")]
+    name: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Outcome {
+    /// The account was topped up: the merchant pays. In doubt, the order succeeds.
+    Charged,
+    /// It was not and never will be: the merchant does not pay. In doubt, the order fails.
+    NotCharged,
+}
+
+impl Operator {
+    /// The name under which the decision is kept.
+    pub(crate) fn name(&self) -> anyhow::Result<String> {
+        let login = || {
+            std::env::var("SUDO_USER")
+                .or_else(|_| std::env::var("USER"))
+                .unwrap_or_else(|_| "operator".into())
+        };
+        let name = self.name.clone().unwrap_or_else(login).trim().to_owned();
+        anyhow::ensure!(
+            (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control),
+            "--as: 1 to 64 characters that name a person"
+        );
+        Ok(name)
+    }
+}
+
+impl Saying {
+    fn word(&self) -> anyhow::Result<Word> {
+        let reason = self.evidence.trim();
+        anyhow::ensure!(
+            (1..=1_000).contains(&reason.chars().count()),
+            "--evidence: 1 to 1000 characters that say what the decision rests on"
+        );
+        Ok(Word {
+            charged: self.outcome == Outcome::Charged,
+            reason: reason.to_owned(),
+            by: self.operator.name()?,
+        })
+    }
+}
+
+/// Lists what waits, the oldest first.
+pub(crate) async fn list(settings: &Settings, as_json: bool) -> anyhow::Result<()> {
+    let cases = Store::new(&settings.store()?)?
+        .open_cases(LIST_LIMIT)
         .await?;
-    if doubts.is_empty() && !json {
+    if cases.is_empty() && !as_json {
         println!("nothing waits for a person");
     }
-    for doubt in doubts {
-        let (attempt, supplier, reference) = doubt.attempt.unwrap_or_default();
-        if json {
-            println!(
-                "{}",
-                serde_json::json!({
-                    "orderCode": doubt.key.order, "businessId": doubt.key.business, "kind": doubt.kind,
-                    "reason": doubt.reason, "since": doubt.opened_at.0, "attempt": attempt, "supplier": supplier,
-                    "reference": reference,
-                })
-            );
+    for case in &cases {
+        if as_json {
+            println!("{}", line(case));
         } else {
-            println!(
-                "{}  {:<11}  {}  attempt {attempt} at {supplier}, reference {reference}: {}",
-                doubt.key.order, doubt.kind, doubt.key.business, doubt.reason
-            );
+            tell(case);
         }
     }
     Ok(())
 }
 
-pub(crate) async fn settle(
-    settings: &Settings,
-    order: OrderCode,
-    charged: bool,
-    evidence: String,
-) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        (1..=1_000).contains(&evidence.trim().chars().count()),
-        "--evidence: 1 to 1000 characters that say what the decision rests on"
+fn line(case: &OpenCase) -> serde_json::Value {
+    let (attempt, supplier, reference) = case.attempt.clone().unwrap_or_default();
+    let evidence: Vec<_> = case
+        .evidence
+        .iter()
+        .map(|e| json!({"attempt": e.attempt.0, "source": e.source, "verdict": e.verdict, "detail": e.detail, "actor": e.actor, "at": e.at.0}))
+        .collect();
+    json!({
+        "orderCode": case.key.order, "businessId": case.key.business, "kind": case.kind, "reason": case.reason,
+        "since": case.opened_at.0, "ageSeconds": case.age_ms / 1_000, "amount": case.amount.to_string(),
+        "nextCheckAt": case.next_check_at.map(|at| at.0), "attempt": attempt, "supplier": supplier, "reference": reference,
+        "proposed": case.proposal.as_ref().map(|p| json!({"charged": p.charged, "by": p.by, "evidence": p.reason})),
+        "evidence": evidence,
+    })
+}
+
+fn tell(case: &OpenCase) {
+    let (attempt, supplier, reference) = case.attempt.clone().unwrap_or_default();
+    let age = std::time::Duration::from_secs(u64::try_from(case.age_ms / 1_000).unwrap_or(0));
+    println!(
+        "{}  {}  {}  {} yuan, for {}\n    {}\n    attempt {attempt} at {supplier}, reference {reference}",
+        case.key.order,
+        case.kind,
+        case.key.business,
+        case.amount,
+        humantime::format_duration(age),
+        case.reason
     );
+    for e in &case.evidence {
+        let actor = e
+            .actor
+            .as_deref()
+            .map_or(String::new(), |a| format!(" by {a}"));
+        println!(
+            "    heard: attempt {} {}{actor}: {}, {}",
+            e.attempt.0, e.source, e.verdict, e.detail
+        );
+    }
+    if case.next_check_at.is_some() {
+        println!("    the supplier is asked again by itself");
+    }
+    if let Some(p) = &case.proposal {
+        let outcome = if p.charged { "charged" } else { "not-charged" };
+        println!("    {} proposes {outcome}: {}", p.by, p.reason);
+    }
+}
+
+/// The first person's word.
+pub(crate) async fn propose(settings: &Settings, saying: &Saying) -> anyhow::Result<()> {
+    let word = saying.word()?;
+    let store = Store::new(&settings.store()?)?;
+    told(store.propose(saying.order, &word).await?)?;
+    tracing::info!(order = %saying.order, operator = word.by, charged = word.charged, "doubt: proposed");
+    println!(
+        "{} is proposed by {}; another person has to confirm it: refill doubt confirm {} {} --evidence \"…\"",
+        outcome(word.charged),
+        word.by,
+        saying.order,
+        outcome(word.charged),
+    );
+    Ok(())
+}
+
+/// The second person's word.
+pub(crate) async fn confirm(settings: &Settings, saying: &Saying) -> anyhow::Result<()> {
+    let word = saying.word()?;
     let store = Store::new(&settings.store()?)?;
     let catalogue = store.catalogue().await?;
-    let actor = std::env::var("SUDO_USER")
-        .or_else(|_| std::env::var("USER"))
-        .unwrap_or_else(|_| "operator".into());
-    let settlement = Settlement {
-        order,
-        charged,
-        reason: evidence.trim().to_owned(),
-        actor,
-    };
-    match store.settle_doubt(&settlement, &catalogue).await? {
-        Ok(moved) => {
-            println!("{order} is {} now", moved.state.word());
-            Ok(())
+    let closed = told(store.confirm(saying.order, &word, &catalogue).await?)?;
+    closed_by(saying.order, closed, &word);
+    Ok(())
+}
+
+/// One person's word, where the settings let it stand alone.
+pub(crate) async fn settle(settings: &Settings, saying: &Saying) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        settings.doubt.operators == 1,
+        "doubt.operators is {}: one person proposes (refill doubt propose), another one confirms (refill doubt confirm)",
+        settings.doubt.operators
+    );
+    let word = saying.word()?;
+    let store = Store::new(&settings.store()?)?;
+    let catalogue = store.catalogue().await?;
+    let closed = told(store.settle_alone(saying.order, &word, &catalogue).await?)?;
+    closed_by(saying.order, closed, &word);
+    Ok(())
+}
+
+const fn outcome(charged: bool) -> &'static str {
+    if charged { "charged" } else { "not-charged" }
+}
+
+fn told<T>(done: Result<T, Refusal>) -> anyhow::Result<T> {
+    done.map_err(anyhow::Error::new)
+}
+
+fn closed_by(order: OrderCode, closed: Closed, word: &Word) {
+    tracing::info!(%order, operator = word.by, charged = word.charged, "doubt: closed");
+    match closed {
+        Closed::Settled(state) => println!("{order} is {} now", state.word()),
+        Closed::Adjusted(Money::ZERO) => {
+            println!("{order} stays as it is, nothing had to be adjusted");
         }
-        Err(NotSettled::NoOrder) => anyhow::bail!("there is no order {order}"),
-        Err(NotSettled::NotInDoubt) => {
-            anyhow::bail!("order {order} is not in doubt: nothing was changed")
+        Closed::Adjusted(moved) => {
+            println!("{order} stays as it is, the merchant's balance moved by {moved} yuan");
         }
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct Written {
     /// `None`: the product is no longer in the catalogue; the timer keeps the lane that it has.
     lane: Option<Lane>,
     actor: Option<String>,
+    note: Option<String>,
     posting: Option<Posting>,
 }
 
@@ -35,6 +36,7 @@ impl Written {
         order: Loaded,
         change: Change,
         evidence: Option<Evidence>,
+        note: Option<String>,
         catalogue: &Catalogue,
     ) -> Result<Self, StoreError> {
         let ticket = match &change.attempt {
@@ -57,6 +59,7 @@ impl Written {
             ticket,
             lane,
             actor,
+            note,
             posting,
         })
     }
@@ -489,16 +492,21 @@ async fn post(tx: &Transaction<'_>, set: &[Written]) -> Result<(), StoreError> {
     let (businesses, codes) = arrays(posted.iter().map(|(w, _)| w.key()));
     let settled: Vec<bool> = posted.iter().map(|(_, p)| *p == Posting::Settle).collect();
     let prices: Vec<i64> = posted.iter().map(|(w, _)| w.order.price.units()).collect();
+    let notes: Vec<Option<&str>> = posted.iter().map(|(w, _)| w.note.as_deref()).collect();
     let statement = tx
         .prepare_cached(
-            "INSERT INTO ledger (business_id, posting_ref, step, kind, prepaid_delta, held_delta)
+            "INSERT INTO ledger (business_id, posting_ref, step, kind, prepaid_delta, held_delta, note)
              SELECT business_id, order_code, 1, CASE WHEN settled THEN 'settle' ELSE 'release' END,
-                    CASE WHEN settled THEN -price ELSE 0 END, -price
-             FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::bigint[]) AS p (business_id, order_code, settled, price)",
+                    CASE WHEN settled THEN -price ELSE 0 END, -price, note
+             FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::bigint[], $5::text[])
+                 AS p (business_id, order_code, settled, price, note)",
         )
         .await?;
-    tx.execute(&statement, &[&businesses, &codes, &settled, &prices])
-        .await?;
+    tx.execute(
+        &statement,
+        &[&businesses, &codes, &settled, &prices, &notes],
+    )
+    .await?;
     Ok(())
 }
 

@@ -1,0 +1,139 @@
+//! The doubt desk: orders that only evidence or two persons can settle, and contradictions after the end.
+
+mod decide;
+
+use std::collections::HashMap;
+
+use domain::{BusinessId, Money, OrderCode, OrderKey, UnixMs};
+
+use crate::life::{NotSettled, Settlement};
+use crate::story::{EvidenceLine, heard};
+use crate::{Store, StoreError};
+
+pub use decide::{Closed, Refusal, Word};
+
+/// The pieces of evidence that one line of the desk shows, the newest.
+const EVIDENCE_SHOWN: usize = 5;
+
+/// A case that waits at the desk.
+#[derive(Clone, Debug)]
+pub struct OpenCase {
+    /// Which order.
+    pub key: OrderKey,
+    /// `doubt`: the order stands still; `discrepancy`: something contradicts its final state.
+    pub kind: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub opened_at: UnixMs,
+    /// How long ago that is, in milliseconds by the database's clock.
+    pub age_ms: i64,
+    /// What the merchant pays.
+    pub amount: Money,
+    /// When the supplier is asked again by itself; `None`: it cannot be, or need not.
+    pub next_check_at: Option<UnixMs>,
+    /// The attempt that it is about, its supplier and our reference there.
+    pub attempt: Option<(i16, String, String)>,
+    /// What one person has proposed.
+    pub proposal: Option<Word>,
+    /// What was heard about the order last, the oldest first.
+    pub evidence: Vec<EvidenceLine>,
+}
+
+impl Store {
+    /// What waits at the desk, the oldest first, up to `limit`.
+    pub async fn open_cases(&self, limit: i64) -> Result<Vec<OpenCase>, StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session
+                .client()
+                .prepare_cached(
+                    "SELECT d.business_id, d.order_code, d.kind, d.reason, (extract(epoch FROM d.opened_at) * 1000)::bigint,
+                            (extract(epoch FROM clock_timestamp() - d.opened_at) * 1000)::bigint, o.price,
+                            (extract(epoch FROM t.due_at) * 1000)::bigint, a.attempt_no, a.supplier_id, a.reference,
+                            d.proposed_charged, d.proposed_by, d.proposed_reason
+                     FROM doubts d JOIN orders o USING (business_id, order_code)
+                     LEFT JOIN timers t ON t.business_id = d.business_id AND t.order_code = d.order_code AND d.kind = 'doubt'
+                     LEFT JOIN attempts a ON a.business_id = d.business_id AND a.order_code = d.order_code
+                         AND a.attempt_no = d.attempt_no
+                     WHERE d.closed_at IS NULL ORDER BY d.opened_at LIMIT $1",
+                )
+                .await?;
+            let rows = session.client().query(&statement, &[&limit]).await?;
+            let mut cases: Vec<OpenCase> = rows.iter().map(case).collect();
+            let businesses: Vec<&str> = cases.iter().map(|c| c.key.business.as_str()).collect();
+            let codes: Vec<_> = cases.iter().map(|c| c.key.order.uuid()).collect();
+            let statement = session
+                .client()
+                .prepare_cached(
+                    "SELECT e.attempt_no, e.source, e.verdict, e.upstream_no, e.detail, e.actor,
+                            (extract(epoch FROM e.at) * 1000)::bigint, e.business_id, e.order_code
+                     FROM (SELECT DISTINCT business_id, order_code FROM unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)) k
+                     CROSS JOIN LATERAL (SELECT * FROM evidence e WHERE e.business_id = k.business_id AND e.order_code = k.order_code
+                                         ORDER BY e.attempt_no DESC, e.evidence_no DESC LIMIT 5) e
+                     ORDER BY e.attempt_no, e.evidence_no",
+                )
+                .await?;
+            let rows = session.client().query(&statement, &[&businesses, &codes]).await?;
+            session.give_back();
+            let mut heard_of: HashMap<OrderKey, Vec<EvidenceLine>> = HashMap::new();
+            for row in &rows {
+                let key = OrderKey {
+                    business: BusinessId::new(row.get::<_, String>(7)),
+                    order: OrderCode::from_uuid(row.get(8)),
+                };
+                heard_of.entry(key).or_default().push(heard(row));
+            }
+            for case in &mut cases {
+                case.evidence = heard_of.get(&case.key).cloned().unwrap_or_default();
+                debug_assert!(case.evidence.len() <= EVIDENCE_SHOWN);
+            }
+            Ok(cases)
+        })
+        .await
+    }
+
+    /// Settles an order in doubt by the word of one person alone, where the house rules allow that.
+    pub async fn settle_alone(
+        &self,
+        order: OrderCode,
+        word: &Word,
+        catalogue: &domain::Catalogue,
+    ) -> Result<Result<Closed, Refusal>, StoreError> {
+        let settlement = Settlement {
+            order,
+            charged: word.charged,
+            reason: word.reason.clone(),
+            actor: word.by.clone(),
+        };
+        Ok(match self.settle_doubt(&settlement, catalogue).await? {
+            Ok(moved) => Ok(Closed::Settled(moved.state)),
+            Err(NotSettled::NoOrder) => Err(Refusal::NoOrder),
+            Err(NotSettled::NotInDoubt) => Err(Refusal::NoCase),
+        })
+    }
+}
+
+fn case(row: &tokio_postgres::Row) -> OpenCase {
+    OpenCase {
+        key: OrderKey {
+            business: BusinessId::new(row.get::<_, String>(0)),
+            order: OrderCode::from_uuid(row.get(1)),
+        },
+        kind: row.get(2),
+        reason: row.get(3),
+        opened_at: UnixMs(row.get(4)),
+        age_ms: row.get(5),
+        amount: Money::from_units(row.get(6)),
+        next_check_at: row.get::<_, Option<i64>>(7).map(UnixMs),
+        attempt: row
+            .get::<_, Option<i16>>(8)
+            .map(|no| (no, row.get(9), row.get(10))),
+        proposal: row.get::<_, Option<bool>>(11).map(|charged| Word {
+            charged,
+            by: row.get(12),
+            reason: row.get(13),
+        }),
+        evidence: vec![],
+    }
+}
