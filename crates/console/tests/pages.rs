@@ -257,13 +257,13 @@ async fn ops_find_an_order_read_its_story_and_learn_how_to_settle_a_doubt() {
     assert_eq!(status, StatusCode::OK);
     assert!(
         doubts.contains(&format!(
-            "refill doubt settle {doubtful} charged --evidence"
+            "refill doubt propose {doubtful} charged --evidence"
         )),
         "{doubts}"
     );
     assert!(
         doubts.contains(&format!(
-            "refill doubt settle {doubtful} not-charged --evidence"
+            "refill doubt propose {doubtful} not-charged --evidence"
         )),
         "{doubts}"
     );

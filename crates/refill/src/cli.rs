@@ -57,11 +57,7 @@ enum Command {
         tool: CatalogTool,
     },
     /// Ask the database whether everything that must hold does hold (exit code 1: it does not).
-    Check {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Check(command::check::Flags),
     /// Orders whose outcome only evidence or persons can tell.
     Doubt {
         #[command(subcommand)]
@@ -193,7 +189,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Catalog {
             tool: CatalogTool::Import { file },
         } => command::catalog::run(&settings, &file).await?,
-        Command::Check { json } => return command::check::run(&settings, json).await,
+        Command::Check(flags) => return command::check::run(&settings, &flags).await,
         Command::Doubt {
             tool: DoubtTool::List { json },
         } => command::doubt::list(&settings, json).await?,

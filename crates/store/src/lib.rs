@@ -21,7 +21,7 @@ pub mod story;
 mod sweep;
 
 pub use catalogue::{CatalogueTask, ImportError, Imported};
-pub use check::{Check, Finding};
+pub use check::{BillCheck, BillLine, Check, Difference, Finding};
 pub use error::StoreError;
 pub use find::Referenced;
 pub use session::{Settings, Store};

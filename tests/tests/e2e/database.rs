@@ -1,5 +1,7 @@
 //! What may never happen is refused by the database itself, whoever asks; and what is wrong nevertheless is found.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 use simulator::Item;
 
@@ -184,6 +186,79 @@ async fn what_is_wrong_nevertheless_is_found() {
             "UPDATE batches SET total = total + 1 WHERE batch_biz_code = 'done'".into(),
             "UPDATE batches SET total = total - 1 WHERE batch_biz_code = 'done'".into(),
         ),
+        (
+            "no balance is beyond its credit line",
+            "ALTER TABLE balances DROP CONSTRAINT balance_within_credit_line;
+             UPDATE balances SET prepaid = prepaid - 100000000 WHERE business_id = 'poor'"
+                .into(),
+            "UPDATE balances SET prepaid = prepaid + 100000000 WHERE business_id = 'poor';
+             ALTER TABLE balances ADD CONSTRAINT balance_within_credit_line CHECK (prepaid - held + credit_line >= 0)"
+                .into(),
+        ),
+        (
+            "an adjustment belongs to a discrepancy that two persons closed",
+            format!(
+                "INSERT INTO ledger (business_id, posting_ref, step, kind, prepaid_delta, held_delta)
+                 SELECT business_id, order_code, 2, 'adjust', 0, 0 FROM orders WHERE {done}"
+            ),
+            "DELETE FROM ledger WHERE kind = 'adjust'".into(),
+        ),
+        (
+            "an attempt belongs to an order, and only a claimed order has any",
+            format!("UPDATE attempts SET business_id = 'poor' WHERE {done}"),
+            format!("UPDATE attempts SET business_id = 'shop' WHERE {done}"),
+        ),
+        (
+            "a reference was given to one attempt",
+            format!(
+                "UPDATE attempts SET upstream_no = reference, reference = (SELECT reference FROM attempts WHERE {done}) WHERE {open}"
+            ),
+            format!("UPDATE attempts SET reference = upstream_no WHERE {open}"),
+        ),
+        (
+            "a charged attempt was heard to succeed, one that is not charged was heard not to",
+            format!("UPDATE evidence SET verdict = 8 WHERE verdict = 0 AND {done}"),
+            format!("UPDATE evidence SET verdict = 0 WHERE verdict = 8 AND {done}"),
+        ),
+        (
+            "evidence speaks of an attempt",
+            format!("UPDATE evidence SET attempt_no = 9 WHERE {done}"),
+            format!("UPDATE evidence SET attempt_no = 1 WHERE {done}"),
+        ),
+        (
+            "no order stands still for ten minutes after its time has come",
+            format!("UPDATE timers SET due_at = now() - interval '1 hour' WHERE {open}"),
+            format!("UPDATE timers SET due_at = now() WHERE {open}"),
+        ),
+        (
+            "no batch waits ten minutes to be announced",
+            "INSERT INTO outbox SELECT business_id, batch_id, 'mobile', now(), now() - interval '1 hour' FROM batches
+             WHERE batch_biz_code = 'done'"
+                .into(),
+            "DELETE FROM outbox".into(),
+        ),
+        (
+            "a report that was delivered or parked has its tries, at most ten a round",
+            format!("UPDATE callbacks SET tries = tries + 1 WHERE {done}"),
+            format!("UPDATE callbacks SET tries = tries - 1 WHERE {done}"),
+        ),
+        (
+            "a report that was delivered or parked has its tries, at most ten a round",
+            format!("UPDATE callback_tries SET outcome = 'http_error' WHERE {done}"),
+            format!("UPDATE callback_tries SET outcome = 'delivered' WHERE {done}"),
+        ),
+        (
+            "no report waits ten minutes after its time has come",
+            format!("UPDATE callbacks SET state = 0, due_at = now() - interval '1 hour' WHERE {done}"),
+            format!("UPDATE callbacks SET state = 2, due_at = NULL WHERE {done}"),
+        ),
+        (
+            "an order belongs to a batch",
+            format!("UPDATE orders SET batch_id = order_code WHERE {open}"),
+            format!(
+                "UPDATE orders SET batch_id = (SELECT batch_id FROM batches WHERE batch_biz_code = 'open') WHERE {open}"
+            ),
+        ),
     ];
     let as_replica = async |sql: &str| {
         // With the triggers off, as no role of the platform may.
@@ -202,6 +277,113 @@ async fn what_is_wrong_nevertheless_is_found() {
     // Every rule has been seen to be able to fail.
     let output = scene.platform.tool(&["check", "--json"]);
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(said["findings"].as_array().unwrap().len(), wrong.len());
+    let rules: HashSet<&str> = wrong.iter().map(|(rule, ..)| *rule).collect();
+    assert_eq!(said["findings"].as_array().unwrap().len(), rules.len());
+
+    // What is newer than a moment is looked at alone.
+    let (_, spoil, mend) = &wrong[5];
+    as_replica(spoil).await;
+    let since = |when: &str| {
+        let output = scene.platform.tool(&["check", "--since", when]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.success(), text)
+    };
+    let (holds, text) = since("1h");
+    assert!(
+        !holds && text.contains("BROKEN   a succeeded order has one"),
+        "{text}"
+    );
+    assert!(text.contains("skipped  a balance is the sum"), "{text}");
+    assert!(text.contains("Look at the order's story"), "{text}");
+    assert!(since("2100-01-01T00:00:00Z").0);
+    assert!(!since("yesterday").0);
+    as_replica(mend).await;
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suppliers_bill_is_compared_item_by_item() {
+    let scene = settled_scene().await;
+    let sql = "SELECT string_agg(a.reference || ',' || o.account || ',' || a.cost / 10000.0 || ',' ||
+               CASE WHEN a.state = 3 THEN 'succeeded' ELSE 'failed' END, E'\\n' ORDER BY o.biz_code)
+               FROM attempts a JOIN orders o USING (business_id, order_code) WHERE a.supplier_id = 'swift'";
+    let lines = scene.ground.ask(sql).await;
+    let file = scene.platform.folder.join("bill.csv");
+    let compare = |lines: &str| {
+        std::fs::write(&file, format!("reference,account,amount,state\n{lines}\n")).unwrap();
+        let file = file.to_str().unwrap();
+        let flags = [
+            "check",
+            "--json",
+            "--supplier",
+            "swift",
+            "--supplier-bill",
+            file,
+        ];
+        let output = scene.platform.tool(&flags);
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (
+            output.status.code(),
+            said["bill"].clone(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let (code, bill, text) = compare(&lines);
+    assert_eq!(
+        (code, &bill["matched"], &bill["differences"]),
+        (Some(0), &json!(3), &json!(0)),
+        "{bill} {text}"
+    );
+    let kinds = |bill: &Value| -> Vec<String> {
+        let named = bill["named"].as_array().unwrap();
+        named
+            .iter()
+            .map(|d| d["kind"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    // done-0 was charged, done-1 refused, open-0 is in progress.
+    let (charged, rest) = lines.split_once('\n').unwrap();
+    let (code, bill, _) = compare(rest);
+    assert_eq!(
+        (code, kinds(&bill)),
+        (Some(1), vec!["not_billed".to_owned()])
+    );
+    let wrong = format!(
+        "{charged}\n{charged}\n{}\nRNOBODY,13800000000,1.00,succeeded",
+        rest.replace("failed", "succeeded")
+    );
+    let (_, bill, _) = compare(&wrong);
+    assert_eq!(
+        kinds(&bill),
+        [
+            "billed_twice",
+            "billed_not_charged",
+            "billed_open",
+            "unknown"
+        ]
+    );
+    let (_, bill, _) = compare(
+        &lines
+            .replace("48.7", "49.7")
+            .replace("13800000001", "13800000002"),
+    );
+    assert_eq!(kinds(&bill), ["other_account"]);
+    assert!(
+        !bill.to_string().contains("13800000002"),
+        "accounts are masked: {bill}"
+    );
+    let (_, bill, _) = compare(&lines.replace("48.7", "49.7"));
+    assert_eq!(kinds(&bill), ["other_amount"]);
+    let (_, bill, _) = compare(&charged.replace("succeeded", "failed"));
+    assert_eq!(kinds(&bill), ["denied"]);
+    for (fault, words) in [
+        ("a,b,c", "line 2"),
+        ("a,b,much,failed", "line 2: amount"),
+        ("a,b,1,maybe", "line 2: state"),
+        (",b,1,failed", "line 2: reference"),
+    ] {
+        let (code, _, text) = compare(fault);
+        assert!(code == Some(1) && text.contains(words), "{text}");
+    }
     scene.end().await;
 }

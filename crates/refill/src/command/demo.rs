@@ -144,7 +144,7 @@ async fn show(
         println!("{line}");
     }
     let sums = reconcile::reconcile(&client, &batches, stage, before).await?;
-    let check = store.check().await?;
+    let check = store.check(None).await?;
     Ok(sums.print(check.holds(), platform, stage))
 }
 
