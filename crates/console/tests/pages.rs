@@ -150,6 +150,7 @@ async fn live_through(store: &Store, catalogue: &Catalogue) -> [OrderCode; 2] {
     let room = Room {
         suppliers: HashMap::from([(SupplierId::new("s1"), 10)]),
         businesses: HashMap::new(),
+        probes: HashMap::new(),
     };
     let claims = store.claim(&keys, catalogue, &room).await.unwrap();
     assert_eq!(claims.claimed.len(), 2);

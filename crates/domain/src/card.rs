@@ -79,12 +79,16 @@ pub struct SupplierCard {
     /// One call in all, at most 30 s.
     #[serde(default = "half_minute", with = "humantime_serde")]
     pub timeout: Duration,
-    /// Calls at the same time, per worker process.
+    /// Calls at the same time, of the whole fleet.
     #[serde(default = "hundred")]
     pub max_in_flight: u32,
-    /// Calls per second, per worker process; 0: no limit.
+    /// Calls per second, of the whole fleet; 0: no limit.
     #[serde(default)]
     pub rate: u32,
+    /// So many submits of one worker process with an unknown outcome within half a minute, and at least half of all, keep new orders
+    /// away for a while; 0: never.
+    #[serde(default = "twenty")]
+    pub break_after: u32,
     /// What the codes in the answers mean; a code that is not listed is unknown.
     #[serde(default)]
     pub result_codes: HashMap<String, CodeVerdict>,
@@ -146,6 +150,10 @@ const fn ten_minutes() -> Duration {
 
 fn half_minute() -> Duration {
     Duration::from_secs(30)
+}
+
+const fn twenty() -> u32 {
+    20
 }
 
 const fn hundred() -> u32 {

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use ipnet::IpNet;
 
 use crate::card::SupplierCard;
-use crate::product::{Price, Product};
+use crate::gates::Gates;
+use crate::product::{Face, Price, Product};
 use crate::{BusinessId, Lane, MerchantId, Money, ProductCode, SupplierId, UnixMs};
 
 /// Everything that changes seldom: who may buy what at which price, and who delivers it.
@@ -23,6 +24,8 @@ pub struct Catalogue {
     pub suppliers: HashMap<SupplierId, Supplier>,
     /// The ways of a product, lower priority first.
     pub routes: HashMap<ProductCode, Vec<Route>>,
+    /// What is shut for a while.
+    pub gates: Gates,
     /// The platform's own settings.
     pub platform: Platform,
 }
@@ -33,8 +36,8 @@ impl Catalogue {
         self.prices.get(business)?.get(product).copied()
     }
 
-    /// The open ways of a product, lower priority first.
-    pub fn open_routes(&self, product: &ProductCode) -> impl Iterator<Item = (&Route, &Supplier)> {
+    /// The ways of a product that are switched on, lower priority first. What is shut for a while (`gates`) is among them.
+    pub fn routes_of(&self, product: &ProductCode) -> impl Iterator<Item = (&Route, &Supplier)> {
         self.routes
             .get(product)
             .into_iter()
@@ -54,7 +57,7 @@ impl Catalogue {
         self.products
             .values()
             .filter(|p| &p.lane == lane)
-            .flat_map(|p| self.open_routes(&p.code))
+            .flat_map(|p| self.routes_of(&p.code))
             .map(|(route, _)| route.supplier.clone())
             .collect()
     }
@@ -181,12 +184,24 @@ pub struct Route {
     pub supplier: SupplierId,
     /// The supplier's number of the product.
     pub sku: String,
-    /// What it costs us.
+    /// What it costs us: in all, or for one yuan of face value where the caller chooses that.
     pub cost: Money,
     /// Lower first.
     pub priority: i32,
     /// Switched on.
     pub enabled: bool,
+    /// Whether it may cost us more than the merchant pays.
+    pub may_cost_more: bool,
+}
+
+impl Route {
+    /// What an order of `product` with the face value `spec` costs us this way, rounded up.
+    pub fn cost_of(&self, product: &Product, spec: Money) -> Money {
+        match product.face {
+            Face::Fixed(_) => self.cost,
+            Face::Range { .. } => self.cost.times(spec),
+        }
+    }
 }
 
 /// The platform's own settings.

@@ -249,6 +249,9 @@ pub struct RouteEntry {
     /// Switched on.
     #[serde(default = "yes")]
     pub enabled: bool,
+    /// Whether it may cost more than the merchant pays.
+    #[serde(default)]
+    pub may_cost_more: bool,
 }
 
 /// `[platform]`

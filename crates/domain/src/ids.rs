@@ -155,6 +155,12 @@ impl UnixMs {
         let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(ms))
     }
+
+    /// How much later this is than `earlier`; zero if it is not.
+    pub fn since(self, earlier: Self) -> std::time::Duration {
+        let ms = self.0.saturating_sub(earlier.0);
+        std::time::Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+    }
 }
 
 #[cfg(test)]

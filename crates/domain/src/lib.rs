@@ -10,6 +10,7 @@ mod account;
 pub mod card;
 pub mod catalogue;
 pub mod catalogue_file;
+pub mod gates;
 mod ids;
 pub mod life;
 mod money;

@@ -30,8 +30,8 @@ use crate::{AttemptNo, AttemptState, Epoch, Money, OrderState, SupplierId, UnixM
 pub const LEASE: Duration = Duration::from_mins(1);
 /// How soon an order looks again when its supplier has no room.
 const ROOM_WAIT: Duration = Duration::from_secs(1);
-/// How soon an order looks again when no supplier is open.
-const WAY_WAIT: Duration = Duration::from_secs(5);
+/// How soon an order looks again when no supplier is open, at first and at most: the longer it has waited, the seldomer it looks.
+const WAY_WAIT: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 /// The most attempts of one order.
 const MAX_ATTEMPTS: usize = 40;
 
@@ -88,7 +88,7 @@ pub struct Attempt {
 pub struct World<'a> {
     /// The database's clock.
     pub now: UnixMs,
-    /// The product's open ways, lower priority first.
+    /// The product's ways, lower priority first.
     pub ways: &'a [Way],
     /// How long the order may wait for a way.
     pub wait_for: Duration,
@@ -96,11 +96,13 @@ pub struct World<'a> {
     pub card: &'a (dyn Fn(&SupplierId) -> Option<&'a SupplierCard> + 'a),
 }
 
-/// One open way to a supplier.
+/// One way to a supplier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
     /// The supplier.
     pub supplier: SupplierId,
+    /// Whether new orders may go there: it is not shut for a while, and not too dear.
+    pub is_open: bool,
     /// Whether this worker may call it now.
     pub has_room: bool,
 }
@@ -354,9 +356,11 @@ fn open(life: &Life, world: &World<'_>) -> Decision {
             change.call = Some(Call::Submit(no));
         }
         Some(_) => change.wait = Wait::Check(world.now.after(ROOM_WAIT)),
-        None if life.attempts.is_empty() && !life.waited_out(world) => {
+        None if life.may_find_a_way(world) && !life.waited_out(world) => {
             let give_up_at = life.created_at.after(world.wait_for);
-            change.wait = Wait::Check(world.now.after(WAY_WAIT).min(give_up_at));
+            let waited = world.now.since(life.created_at);
+            let wait = (waited / 4).clamp(WAY_WAIT.0, WAY_WAIT.1);
+            change.wait = Wait::Check(world.now.after(wait).min(give_up_at));
         }
         None => change.finish(
             OrderState::Failed,
@@ -567,7 +571,7 @@ fn heard(
 
 /// The attempt is closed without a charge: on to the next way, or the order has failed.
 fn move_on(life: &Life, change: &mut Change, reason: &str, world: &World<'_>) {
-    if life.next_way(world).is_some() {
+    if life.untried(world).next().is_some() {
         change.state = OrderState::Processing;
         change.wait = Wait::Check(world.now);
         change.doubt = life.close_doubt();
@@ -711,18 +715,26 @@ impl Life {
         AttemptNo(self.attempts.last().map_or(1, |a| a.no.0 + 1))
     }
 
-    /// The first open way whose supplier has not refused the order. A call that was never sent is no refusal.
-    fn next_way<'a>(&self, world: &'a World<'_>) -> Option<&'a Way> {
-        if self.attempts.len() >= MAX_ATTEMPTS {
-            return None;
-        }
+    /// The ways whose suppliers have not refused the order. A call that was never sent is no refusal.
+    fn untried<'a>(&'a self, world: &'a World<'_>) -> impl Iterator<Item = &'a Way> {
         let not_sent = Some(Verdict::NotSent.number());
-        world.ways.iter().find(|way| {
-            !self
-                .attempts
-                .iter()
-                .any(|a| a.supplier == way.supplier && a.last_verdict != not_sent)
+        let spent = self.attempts.len() >= MAX_ATTEMPTS;
+        world.ways.iter().filter(move |way| {
+            !spent
+                && !self
+                    .attempts
+                    .iter()
+                    .any(|a| a.supplier == way.supplier && a.last_verdict != not_sent)
         })
+    }
+
+    fn next_way<'a>(&'a self, world: &'a World<'_>) -> Option<&'a Way> {
+        self.untried(world).find(|way| way.is_open)
+    }
+
+    /// A way may open again, or the first one be added to the catalogue.
+    fn may_find_a_way(&self, world: &World<'_>) -> bool {
+        self.attempts.is_empty() || self.untried(world).next().is_some()
     }
 
     fn waited_out(&self, world: &World<'_>) -> bool {

@@ -21,6 +21,7 @@ fn card(resubmit: &str) -> SupplierCard {
 fn way(name: &str) -> Way {
     Way {
         supplier: SupplierId::new(name),
+        is_open: true,
         has_room: true,
     }
 }
@@ -162,8 +163,35 @@ fn a_claim_without_room_waits_for_the_first_way() {
 
 #[test]
 fn an_order_without_a_way_waits_and_then_fails() {
-    let change = change_of(&stored(), &Event::Claim, &[]);
-    assert_eq!(change.wait, Wait::Check(NOW.after(WAY_WAIT)));
+    let shut = Way {
+        is_open: false,
+        ..way("query")
+    };
+    for ways in [&[][..], std::slice::from_ref(&shut)] {
+        let waited = |seconds: i64| {
+            let life = Life {
+                created_at: UnixMs(NOW.0 - seconds * SECOND),
+                ..stored()
+            };
+            match change_of(&life, &Event::Claim, ways).wait {
+                Wait::Check(at) => at.since(NOW).as_secs(),
+                other => panic!("{other:?}"),
+            }
+        };
+        // The longer it has waited, the seldomer it looks, and once more when its time is over.
+        assert_eq!([0, 20, 40, 58].map(waited), [2, 5, 10, 2]);
+    }
+    // Refused by one, it waits for the other one as long as its product allows.
+    let mut refused = submitted("never", AttemptState::NotCharged, 5);
+    refused.attempts[0].last_verdict = Some(rejection().number());
+    refused.created_at = NOW;
+    refused.wait = Wait::Check(NOW);
+    let ways = [way("never"), shut];
+    let change = change_of(&refused, &Event::Claim, &ways);
+    assert_eq!((change.state, change.call), (refused.state, None));
+    refused.created_at = UnixMs(NOW.0 - 60 * SECOND);
+    let change = change_of(&refused, &Event::Claim, &ways);
+    assert_eq!(change.state, OrderState::Failed);
     let old = Life {
         created_at: UnixMs(NOW.0 - 61 * SECOND),
         ..stored()

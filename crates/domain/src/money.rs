@@ -74,6 +74,15 @@ impl Money {
         self.0.checked_sub(other.0).map(Self)
     }
 
+    /// This much for each yuan of `amount`, rounded up to a unit.
+    #[must_use]
+    pub fn times(self, amount: Self) -> Self {
+        let exact = i128::from(self.0) * i128::from(amount.0);
+        let per_yuan = i128::from(UNITS_PER_YUAN);
+        let units = exact.div_euclid(per_yuan) + i128::from(exact.rem_euclid(per_yuan) > 0);
+        Self(i64::try_from(units).unwrap_or(i64::MAX))
+    }
+
     /// The sum of many, or `None` beyond the range.
     pub fn checked_sum(amounts: impl IntoIterator<Item = Self>) -> Option<Self> {
         amounts.into_iter().try_fold(Self::ZERO, Self::checked_add)
@@ -194,6 +203,19 @@ mod tests {
             Money::parse("1.001", 2),
             Err(MoneyError::TooManyDecimals(2))
         );
+    }
+
+    #[test]
+    fn an_amount_for_each_yuan_is_rounded_up() {
+        let times = |cost, spec| {
+            Money::from_units(cost)
+                .times(Money::from_units(spec))
+                .units()
+        };
+        assert_eq!(times(9_800, 200_000), 196_000);
+        assert_eq!(times(9_833, 5_000), 4_917);
+        assert_eq!(times(0, 200_000), 0);
+        assert_eq!(times(i64::MAX, i64::MAX), i64::MAX);
     }
 
     #[test]

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use domain::catalogue::Supplier;
 use domain::{Catalogue, Lane, SupplierId};
+use store::Share;
 use suppliers::Adapter;
+use tokio::sync::watch;
 
+use crate::breaker::Breaker;
 use crate::limits::Limits;
 
 /// One supplier, ready to be called.
@@ -14,6 +17,7 @@ use crate::limits::Limits;
 pub(crate) struct Counter {
     pub(crate) adapter: Adapter,
     pub(crate) limits: Limits,
+    pub(crate) breaker: Breaker,
     /// What it was built from.
     supplier: Supplier,
     signing_key: Option<String>,
@@ -35,7 +39,11 @@ pub(crate) struct Desk {
 impl Desk {
     /// Builds what is new or has changed and keeps the rest, connections and running limits included. A supplier that cannot be
     /// built is told once and left out: its orders wait.
-    pub(crate) fn of(catalogue: Arc<Catalogue>, before: Option<&Self>) -> Self {
+    pub(crate) fn of(
+        catalogue: Arc<Catalogue>,
+        before: Option<&Self>,
+        share: &watch::Receiver<Share>,
+    ) -> Self {
         let mut counters = HashMap::new();
         for (id, supplier) in &catalogue.suppliers {
             let known = before.and_then(|desk| desk.counters.get(id));
@@ -50,7 +58,8 @@ impl Desk {
                     Ok(adapter) => {
                         let counter = Counter {
                             adapter,
-                            limits: Limits::of(&supplier.card),
+                            limits: Limits::of(&supplier.card, share.clone()),
+                            breaker: Breaker::new(supplier.card.break_after),
                             supplier: supplier.clone(),
                             signing_key: key.clone(),
                         };
@@ -72,19 +81,35 @@ impl Desk {
         self.counters.get(supplier)
     }
 
-    /// The suppliers that a lane's orders go to first: while one of them has no room, the lane waits.
+    /// The suppliers that a lane's orders go to first, as things stand: while one of them has no room, the lane waits.
     pub(crate) fn first_choices(&self, lane: &Lane) -> Vec<&Arc<Counter>> {
         let mut ids: Vec<&SupplierId> = self
             .catalogue
             .products
             .values()
             .filter(|product| &product.lane == lane)
-            .filter_map(|product| self.catalogue.open_routes(&product.code).next())
+            .filter_map(|product| {
+                let mut routes = self.catalogue.routes_of(&product.code);
+                routes.find(|(route, _)| self.catalogue.gates.is_clear(&route.supplier, lane))
+            })
             .map(|(route, _)| &route.supplier)
             .collect();
         ids.sort();
         ids.dedup();
         ids.into_iter().filter_map(|id| self.counter(id)).collect()
+    }
+
+    /// Tripped suppliers, and how many new orders this process may try them with now.
+    pub(crate) fn probes(&self) -> HashMap<SupplierId, usize> {
+        let tripped = self.catalogue.gates.tripped.keys();
+        tripped
+            .filter_map(|id| {
+                Some((
+                    id.clone(),
+                    usize::from(self.counter(id)?.breaker.may_probe()),
+                ))
+            })
+            .collect()
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (&SupplierId, &Arc<Counter>)> {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use domain::life::Call;
 use domain::{BusinessId, OrderKey, SupplierId};
 use queue::Delivery;
 use retry::Backoff;
@@ -65,6 +66,7 @@ impl Dispatch {
                 .map(|(id, r)| (id.clone(), r.len()))
                 .collect(),
             businesses: self.in_flight.room(&keys, desk),
+            probes: desk.probes(),
         };
         let Some((claims, claimed_at)) = self.claim(desk, &keys, &room, shutdown).await else {
             for delivery in work.into_iter().filter_map(|w| w.delivery) {
@@ -136,6 +138,11 @@ impl Dispatch {
         let heard = self.heard.clone();
         let counter = desk.counter(&claimed.supplier).cloned();
         let catalogue = Arc::clone(&desk.catalogue);
+        let is_probe = matches!(claimed.call, Call::Submit(_))
+            && catalogue.gates.tripped.contains_key(&claimed.supplier);
+        if let (Some(counter), true) = (&counter, is_probe) {
+            counter.breaker.probing();
+        }
         self.calls.spawn(async move {
             // The claim found room only at suppliers that this process holds a reservation for.
             let Some(counter) = counter else { return };
@@ -151,7 +158,7 @@ impl Dispatch {
                 evidence,
             };
             // The recorder outlives the calls; when it does not, the lease brings the order back.
-            let _ = heard.send(Heard { outcome, supplier: claimed.supplier, deliveries }).await;
+            let _ = heard.send(Heard { outcome, supplier: claimed.supplier, deliveries, is_probe }).await;
         });
     }
 }

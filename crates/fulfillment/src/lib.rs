@@ -4,12 +4,14 @@
 //! an answer is decided by `domain::life` alone. May be run by any number of processes at once.
 //!
 //! Read in the order of an order's way: `lane` (hints come in), `dispatch` (room, claim), `call` (the supplier), `recorder`
-//! (the verdict). `due` brings back what waits for its next look, `sweeper` what stood still, `worker` holds them all.
+//! (the verdict). `breaker`, `limits` and `fleet` spare suppliers. `due` brings back what waits for its next look, `sweeper` what stood still, `worker` holds them all.
 
+mod breaker;
 mod call;
 mod desk;
 mod dispatch;
 mod due;
+mod fleet;
 mod lane;
 mod limits;
 mod recorder;

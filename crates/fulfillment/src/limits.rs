@@ -1,107 +1,148 @@
-//! How many calls a supplier takes from this process: at the same time, and per second (`max_in_flight` and `rate` of its card).
+//! How many calls a supplier takes: at the same time, and per second (`max_in_flight` and `rate` of its card). The limits are the
+//! whole fleet's; this process has its share of them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::card::SupplierCard;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use store::Share;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+/// How soon to look again when nothing says when there will be room.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 /// The room at one supplier.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits(Arc<Inner>);
+
 #[derive(Debug)]
-pub(crate) struct Limits {
-    in_flight: Arc<Semaphore>,
-    /// `None`: the card names no rate.
-    rate: Option<Mutex<Bucket>>,
+struct Inner {
+    max_in_flight: u32,
+    /// 0: the card names no rate.
+    rate: u32,
+    share: watch::Receiver<Share>,
+    state: Mutex<State>,
+    freed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    in_flight: usize,
+    bucket: Bucket,
 }
 
 /// Calls that may begin. Dropped: those that did not begin are free for others.
 #[derive(Debug)]
 pub(crate) struct Reservation {
-    permits: Option<OwnedSemaphorePermit>,
+    of: Limits,
+    calls: usize,
 }
 
 impl Limits {
-    pub(crate) fn of(card: &SupplierCard) -> Self {
-        Self {
-            in_flight: Arc::new(Semaphore::new(card.max_in_flight as usize)),
-            rate: (card.rate > 0).then(|| Mutex::new(Bucket::new(card.rate))),
-        }
+    pub(crate) fn of(card: &SupplierCard, share: watch::Receiver<Share>) -> Self {
+        Self::new(card.max_in_flight, card.rate, share)
+    }
+
+    fn new(max_in_flight: u32, rate: u32, share: watch::Receiver<Share>) -> Self {
+        let per_second = share.borrow().part_of(rate);
+        Self(Arc::new(Inner {
+            max_in_flight,
+            rate,
+            state: Mutex::new(State {
+                in_flight: 0,
+                bucket: Bucket::new(per_second),
+            }),
+            share,
+            freed: Notify::new(),
+        }))
     }
 
     /// Waits until at least one call may begin, then takes up to `most`.
     pub(crate) async fn reserve(&self, most: usize) -> Reservation {
         loop {
-            // Never closed, so an error cannot happen; were it to, there is just no room.
-            drop(Arc::clone(&self.in_flight).acquire_owned().await);
+            let freed = self.0.freed.notified();
+            tokio::pin!(freed);
+            // Counted from here on: what is freed between the try and the wait is not missed.
+            freed.as_mut().enable();
             let taken = self.try_reserve(most);
             if taken.len() > 0 {
                 return taken;
             }
-            tokio::time::sleep(self.next_token_in()).await;
+            let _ = tokio::time::timeout(self.look_again_in(), freed).await;
         }
     }
 
     /// Takes up to `most` calls that may begin now; none: there is no room.
     pub(crate) fn try_reserve(&self, most: usize) -> Reservation {
-        let free = self.in_flight.available_permits().min(most);
-        let wanted = self.tokens(|bucket| bucket.take(free)).unwrap_or(free);
-        let number = u32::try_from(wanted).unwrap_or(u32::MAX);
-        let permits = (number > 0)
-            .then(|| {
-                Arc::clone(&self.in_flight)
-                    .try_acquire_many_owned(number)
-                    .ok()
-            })
-            .flatten();
-        if permits.is_none() {
-            self.tokens(|bucket| bucket.put_back(wanted));
+        let share = *self.0.share.borrow();
+        let limit = share.part_of(self.0.max_in_flight) as usize;
+        let mut state = self.state();
+        let free = limit.saturating_sub(state.in_flight).min(most);
+        let calls = if self.0.rate == 0 {
+            free
+        } else {
+            state.bucket.take(free, share.part_of(self.0.rate))
+        };
+        state.in_flight += calls;
+        Reservation {
+            of: self.clone(),
+            calls,
         }
-        Reservation { permits }
     }
 
     /// Gives back what was reserved and not used, tokens too.
     pub(crate) fn release(&self, reservation: Reservation) {
-        self.tokens(|bucket| bucket.put_back(reservation.len()));
+        self.state().bucket.put_back(reservation.len());
         drop(reservation);
     }
 
-    fn next_token_in(&self) -> Duration {
-        self.tokens(Bucket::next_in)
-            .unwrap_or(Duration::from_millis(1))
+    fn look_again_in(&self) -> Duration {
+        let rate = self.0.share.borrow().part_of(self.0.rate);
+        if rate == 0 {
+            return LOOK_AGAIN;
+        }
+        let in_ms = self.state().bucket.next_in(rate);
+        in_ms.clamp(Duration::from_millis(1), LOOK_AGAIN)
     }
 
-    fn tokens<T>(&self, work: impl FnOnce(&mut Bucket) -> T) -> Option<T> {
-        let rate = self.rate.as_ref()?;
-        Some(work(
-            &mut rate.lock().unwrap_or_else(PoisonError::into_inner),
-        ))
+    fn end(&self, calls: usize) {
+        if calls > 0 {
+            self.state().in_flight -= calls;
+            self.0.freed.notify_waiters();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Reservation {
     /// How many calls may begin.
-    pub(crate) fn len(&self) -> usize {
-        self.permits
-            .as_ref()
-            .map_or(0, OwnedSemaphorePermit::num_permits)
+    pub(crate) const fn len(&self) -> usize {
+        self.calls
     }
 
     /// One of them; it is free again when it is dropped.
-    pub(crate) fn take_one(&mut self) -> Option<OwnedSemaphorePermit> {
-        let permits = self.permits.as_mut()?;
-        if permits.num_permits() > 1 {
-            permits.split(1)
-        } else {
-            self.permits.take()
-        }
+    pub(crate) fn take_one(&mut self) -> Option<Self> {
+        self.calls = self.calls.checked_sub(1)?;
+        Some(Self {
+            of: self.of.clone(),
+            calls: 1,
+        })
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.of.end(self.calls);
     }
 }
 
 /// A bucket that holds at most one second's calls.
 #[derive(Debug)]
 struct Bucket {
-    per_second: u32,
     /// In millionths of a call.
     level: u64,
     filled_at: Instant,
@@ -112,25 +153,22 @@ const CALL: u64 = 1_000_000;
 impl Bucket {
     fn new(per_second: u32) -> Self {
         Self {
-            per_second,
             level: u64::from(per_second) * CALL,
             filled_at: Instant::now(),
         }
     }
 
-    fn fill(&mut self) {
+    fn fill(&mut self, per_second: u32) {
         let now = Instant::now();
         let micros = u64::try_from((now - self.filled_at).as_micros()).unwrap_or(u64::MAX);
-        let gained = micros.saturating_mul(u64::from(self.per_second));
-        self.level = self
-            .level
-            .saturating_add(gained)
-            .min(u64::from(self.per_second) * CALL);
+        let gained = micros.saturating_mul(u64::from(per_second));
+        let most = u64::from(per_second) * CALL;
+        self.level = self.level.saturating_add(gained).min(most);
         self.filled_at = now;
     }
 
-    fn take(&mut self, most: usize) -> usize {
-        self.fill();
+    fn take(&mut self, most: usize, per_second: u32) -> usize {
+        self.fill(per_second);
         let whole = usize::try_from(self.level / CALL)
             .unwrap_or(usize::MAX)
             .min(most);
@@ -138,14 +176,15 @@ impl Bucket {
         whole
     }
 
-    fn put_back(&mut self, calls: usize) {
-        self.level = (self.level + calls as u64 * CALL).min(u64::from(self.per_second) * CALL);
+    /// More than a second's calls are cut at the next filling.
+    const fn put_back(&mut self, calls: usize) {
+        self.level = self.level.saturating_add(calls as u64 * CALL);
     }
 
-    fn next_in(&mut self) -> Duration {
-        self.fill();
+    fn next_in(&mut self, per_second: u32) -> Duration {
+        self.fill(per_second);
         let missing = CALL.saturating_sub(self.level);
-        Duration::from_micros(missing / u64::from(self.per_second.max(1)) + 1)
+        Duration::from_micros(missing / u64::from(per_second.max(1)) + 1)
     }
 }
 
@@ -154,10 +193,24 @@ mod tests {
     use super::*;
 
     fn limits(max_in_flight: u32, rate: u32) -> Limits {
-        Limits {
-            in_flight: Arc::new(Semaphore::new(max_in_flight as usize)),
-            rate: (rate > 0).then(|| Mutex::new(Bucket::new(rate))),
+        let (_, share) = watch::channel(Share::WHOLE);
+        Limits::new(max_in_flight, rate, share)
+    }
+
+    #[tokio::test]
+    async fn the_share_may_shrink_while_calls_run() {
+        let (sender, share) = watch::channel(Share::WHOLE);
+        let limits = Limits::new(10, 0, share);
+        let mut running = limits.try_reserve(8);
+        sender.send_replace(Share { index: 0, of: 2 });
+        assert_eq!(limits.try_reserve(10).len(), 0, "8 of 5 are running");
+        for _ in 0..4 {
+            drop(running.take_one());
         }
+        assert_eq!(limits.try_reserve(10).len(), 1);
+        sender.send_replace(Share::NOTHING);
+        drop(running);
+        assert_eq!(limits.try_reserve(10).len(), 0);
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! Records what was heard, many orders in one transaction, and acknowledges their messages after the commit.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use store::Store;
 use store::life::{Fate, Moved, Outcome};
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::breaker::News;
 use crate::desk::Desk;
 
 /// What a call brought, with the messages that wait for its commit.
@@ -18,6 +20,8 @@ pub(crate) struct Heard {
     pub(crate) outcome: Outcome,
     pub(crate) supplier: SupplierId,
     pub(crate) deliveries: Vec<Delivery>,
+    /// A new order that tried a tripped supplier.
+    pub(crate) is_probe: bool,
 }
 
 /// Tells others what a commit means for them.
@@ -88,8 +92,12 @@ impl Recorder {
         while self.heard.recv_many(&mut set, self.set_size).await > 0 {
             let mut outcomes = Vec::with_capacity(set.len());
             let mut deliveries = Vec::with_capacity(set.len());
+            let mut news = HashMap::new();
             for heard in set.drain(..) {
                 count(&heard);
+                if let Some(heard_of) = self.news(&heard) {
+                    news.insert(heard.supplier.clone(), heard_of);
+                }
                 outcomes.push(heard.outcome);
                 deliveries.extend(heard.deliveries);
             }
@@ -97,6 +105,36 @@ impl Recorder {
             for delivery in deliveries {
                 delivery.ack();
             }
+            for (supplier, news) in news {
+                self.tell_the_fleet(&supplier, news).await;
+            }
+        }
+    }
+
+    fn news(&self, heard: &Heard) -> Option<News> {
+        let evidence = &heard.outcome.evidence;
+        let desk = Arc::clone(&self.desk.borrow());
+        let breaker = &desk.counter(&heard.supplier)?.breaker;
+        breaker.hear(evidence.source, &evidence.verdict, heard.is_probe)
+    }
+
+    /// What cannot be told now is noticed again: the calls go on failing, or the next probe succeeds.
+    async fn tell_the_fleet(&self, supplier: &SupplierId, news: News) {
+        let told = match news {
+            News::Fails => {
+                let reason = "submits without a usable answer";
+                self.store.trip_breaker(supplier, reason).await
+            }
+            News::Answers => self.store.close_breaker(supplier).await,
+        };
+        match (told, news) {
+            (Ok(false), _) => {}
+            (Ok(true), News::Fails) => {
+                metrics::counter!("refill_supplier_trips_total", "supplier" => supplier.to_string()).increment(1);
+                tracing::warn!(%supplier, "the supplier fails: no new orders for a while");
+            }
+            (Ok(true), News::Answers) => tracing::info!(%supplier, "the supplier answers again"),
+            (Err(error), _) => tracing::warn!(%supplier, %error, "the fleet could not be told"),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::{Catalogue, Lane};
 use queue::{ConsumerHandle, PublisherHandle, QueueName};
-use store::Store;
+use store::{Share, Store};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,7 @@ use crate::Settings;
 use crate::desk::Desk;
 use crate::dispatch::{Dispatch, InFlight};
 use crate::due::DueLoop;
+use crate::fleet::Fleet;
 use crate::lane::LaneLoop;
 use crate::recorder::{Announcer, Recorder};
 use crate::sweeper::Sweeper;
@@ -58,7 +59,9 @@ impl Worker {
             callbacks: QueueName::callbacks(),
             again: Arc::clone(&again),
         };
-        let first = Arc::new(Desk::of(Arc::clone(&self.catalogue.borrow()), None));
+        let (share_sender, share) = watch::channel(Share::NOTHING);
+        let first = Desk::of(Arc::clone(&self.catalogue.borrow()), None, &share);
+        let first = Arc::new(first);
         let (desk_sender, desk) = watch::channel(first);
         let (heard, inbox) = mpsc::channel(self.settings.record_size.max(1) * 2);
         let dispatch = Dispatch {
@@ -79,6 +82,13 @@ impl Worker {
         let mut recording = tokio::spawn(recorder.run());
         let mut takers = JoinSet::new();
         takers.spawn(
+            Fleet {
+                store: self.store.clone(),
+                share: share_sender,
+            }
+            .run(shutdown.clone()),
+        );
+        takers.spawn(
             DueLoop {
                 dispatch: dispatch.clone(),
                 every: self.settings.due_every(),
@@ -97,7 +107,7 @@ impl Worker {
             }
             .run(shutdown.clone()),
         );
-        self.follow_catalogue(&dispatch, &desk_sender, &mut takers, &shutdown)
+        self.follow_catalogue(&dispatch, &desk_sender, &share, &mut takers, &shutdown)
             .await;
         while let Some(ended) = takers.join_next().await {
             if let Err(error) = ended {
@@ -126,6 +136,7 @@ impl Worker {
         &self,
         dispatch: &Dispatch,
         desk: &watch::Sender<Arc<Desk>>,
+        share: &watch::Receiver<Share>,
         takers: &mut JoinSet<()>,
         shutdown: &CancellationToken,
     ) {
@@ -147,7 +158,11 @@ impl Worker {
                     return;
                 },
             }
-            let renewed = Desk::of(Arc::clone(&catalogue.borrow()), Some(&dispatch.desk()));
+            let renewed = Desk::of(
+                Arc::clone(&catalogue.borrow()),
+                Some(&dispatch.desk()),
+                share,
+            );
             desk.send_replace(Arc::new(renewed));
         }
     }

@@ -63,6 +63,16 @@ enum Command {
         #[command(subcommand)]
         tool: DoubtTool,
     },
+    /// Suppliers: what is paused or has tripped; pause and resume.
+    Supplier {
+        #[command(subcommand)]
+        tool: command::gates::SupplierTool,
+    },
+    /// Pause and resume a lane.
+    Lane {
+        #[command(subcommand)]
+        tool: command::gates::LaneTool,
+    },
     /// What ops may do with orders.
     Order {
         #[command(subcommand)]
@@ -202,6 +212,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doubt {
             tool: DoubtTool::Settle(saying),
         } => command::doubt::settle(&settings, &saying).await?,
+        Command::Supplier { tool } => command::gates::supplier(&settings, tool).await?,
+        Command::Lane { tool } => command::gates::lane(&settings, tool).await?,
         Command::Order {
             tool: OrderTool::Cancel(flags),
         } => return command::order::cancel(&settings, &flags).await,

@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod doubt;
 pub(crate) mod floor;
+pub(crate) mod gates;
 pub(crate) mod migrate;
 pub(crate) mod order;
 pub(crate) mod resend;

@@ -103,6 +103,9 @@ pub struct BookSummary {
     pub rejected: u64,
     /// Numbers that came again and were refused or answered from the book.
     pub repeated: u64,
+    /// The most orders that were being given at the same time.
+    #[serde(default)]
+    pub most_at_once: u64,
 }
 
 /// Orders that a supplier has accepted, by reference.
@@ -117,7 +120,19 @@ struct Kept {
     batches: HashMap<String, (String, Vec<String>)>,
     rejected: u64,
     repeated: u64,
+    present: u64,
+    most_at_once: u64,
     file: Option<BookFile>,
+}
+
+/// Someone who is giving an order.
+#[derive(Debug)]
+pub(crate) struct Present<'a>(&'a Book);
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.0.lock().present -= 1;
+    }
 }
 
 impl Book {
@@ -151,6 +166,14 @@ impl Book {
         Ok(Entered::New)
     }
 
+    /// Counts someone in, until the answer is given or nobody waits for it.
+    pub(crate) fn come_in(&self) -> Present<'_> {
+        let mut kept = self.lock();
+        kept.present += 1;
+        kept.most_at_once = kept.most_at_once.max(kept.present);
+        Present(self)
+    }
+
     pub(crate) fn note_rejected(&self) {
         self.lock().rejected += 1;
     }
@@ -180,6 +203,7 @@ impl Book {
             failed: count(&|e| e.end == End::Failed),
             rejected: kept.rejected,
             repeated: kept.repeated,
+            most_at_once: kept.most_at_once,
         }
     }
 

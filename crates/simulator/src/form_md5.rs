@@ -186,6 +186,7 @@ impl Desk {
 }
 
 async fn recharge(State(desk): State<Arc<Desk>>, body: Bytes) -> Response {
+    let _present = desk.book.come_in();
     let fields = match desk.read(&body) {
         Ok(fields) => fields,
         Err(refused) => return *refused,

@@ -7,6 +7,7 @@
 
 mod load;
 mod person;
+mod room;
 mod rows;
 mod write;
 
@@ -16,41 +17,17 @@ use deadpool_postgres::Transaction;
 use domain::catalogue::Supplier;
 use domain::life::{self, AttemptChange, Call, Change, Decision, Event, Ignored, Way, World};
 use domain::{
-    AttemptNo, BusinessId, Catalogue, Epoch, Evidence, Lane, Money, OrderKey, OrderState,
-    ProductCode, SupplierId,
+    AttemptNo, Catalogue, Epoch, Evidence, Lane, Money, OrderKey, OrderState, ProductCode,
+    SupplierId,
 };
 
 use crate::session::commit;
 use crate::{Store, StoreError};
 pub use person::{NotSettled, Settlement};
+pub use room::Room;
 
 use load::{Loaded, Locking};
 use write::Written;
-
-/// How many more calls may begin now: the room that a worker has reserved before it claims.
-#[derive(Clone, Debug, Default)]
-pub struct Room {
-    /// Per supplier; one that is not named has none.
-    pub suppliers: HashMap<SupplierId, usize>,
-    /// Per business; one that is not named has no limit.
-    pub businesses: HashMap<BusinessId, usize>,
-}
-
-impl Room {
-    fn has(&self, business: &BusinessId, supplier: &SupplierId) -> bool {
-        self.suppliers.get(supplier).is_some_and(|left| *left > 0)
-            && self.businesses.get(business).is_none_or(|left| *left > 0)
-    }
-
-    fn take(&mut self, business: &BusinessId, supplier: &SupplierId) {
-        if let Some(left) = self.suppliers.get_mut(supplier) {
-            *left = left.saturating_sub(1);
-        }
-        if let Some(left) = self.businesses.get_mut(business) {
-            *left = left.saturating_sub(1);
-        }
-    }
-}
 
 /// A claimed order: the call that is to be made now, before its lease ends (`domain::life::LEASE` after the claim).
 #[derive(Clone, Debug)]
@@ -319,7 +296,8 @@ async fn live_through(
                         // Nothing was written yet: the order stays due, and is met again when there is room.
                         continue;
                     }
-                    room.take(&order.key.business, &supplier);
+                    let is_new = matches!(change.attempt, AttemptChange::Open { .. });
+                    room.take(&order.key.business, &supplier, is_new);
                     claimed.push(call);
                 }
                 written.push(Written::new(
@@ -337,18 +315,34 @@ async fn live_through(
 }
 
 fn decide(order: &Loaded, event: &Event, catalogue: &Catalogue, room: &Room) -> Decision {
-    let ways: Vec<Way> = catalogue
-        .open_routes(&order.product)
-        .map(|(route, _)| Way {
-            supplier: route.supplier.clone(),
-            has_room: room.has(&order.key.business, &route.supplier),
+    let product = catalogue.products.get(&order.product);
+    let ways: Vec<Way> = product
+        .into_iter()
+        .flat_map(|product| {
+            catalogue
+                .routes_of(&product.code)
+                .map(move |(route, _)| (product, route))
+        })
+        .map(|(product, route)| {
+            let may_probe = room
+                .probes
+                .get(&route.supplier)
+                .is_some_and(|left| *left > 0);
+            let too_dear = !route.may_cost_more && route.cost_of(product, order.spec) > order.price;
+            Way {
+                supplier: route.supplier.clone(),
+                is_open: !too_dear
+                    && catalogue.gates.lets_through(
+                        &route.supplier,
+                        &product.lane,
+                        order.now,
+                        may_probe,
+                    ),
+                has_room: room.has(&order.key.business, &route.supplier),
+            }
         })
         .collect();
-    let wait_for = catalogue
-        .products
-        .get(&order.product)
-        .map(|p| p.wait_for)
-        .unwrap_or_default();
+    let wait_for = product.map(|p| p.wait_for).unwrap_or_default();
     let world = World {
         now: order.now,
         ways: &ways,

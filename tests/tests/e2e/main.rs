@@ -19,5 +19,6 @@ mod docs;
 mod harness;
 mod pushes;
 mod reports;
+mod routing;
 mod ten_thousand;
 mod tools;

@@ -751,6 +751,7 @@ impl Order {
 fn way(n: usize) -> Way {
     Way {
         supplier: SupplierId::new(n.to_string()),
+        is_open: true,
         has_room: true,
     }
 }

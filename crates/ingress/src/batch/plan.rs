@@ -95,7 +95,7 @@ fn orders<'c>(
     if !product.on_sale {
         return Err(Refusal::OffSale);
     }
-    if catalogue.open_routes(&product.code).next().is_none() {
+    if catalogue.routes_of(&product.code).next().is_none() {
         return Err(Refusal::NoSupplier);
     }
     Ok((product, orders))
@@ -198,6 +198,7 @@ mod tests {
             cost: Money::from_yuan(48),
             priority: 1,
             enabled: true,
+            may_cost_more: false,
         };
         let routed =
             ["FIX", "OFF", "RANGE"].map(|code| (ProductCode::new(code), vec![route.clone()]));

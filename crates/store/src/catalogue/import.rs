@@ -106,9 +106,11 @@ async fn import(tx: &Transaction<'_>, file: &CatalogueFile) -> Result<Imported, 
         import_supplier(tx, supplier).await?;
     }
     for route in &file.route {
-        let sql = "INSERT INTO routes (product_code, supplier_id, sku, cost, priority, enabled) VALUES ($1, $2, $3, $4, $5, $6)
+        let sql = "INSERT INTO routes (product_code, supplier_id, sku, cost, priority, enabled, may_cost_more)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7)
                    ON CONFLICT (product_code, supplier_id) DO UPDATE
-                   SET sku = excluded.sku, cost = excluded.cost, priority = excluded.priority, enabled = excluded.enabled";
+                   SET sku = excluded.sku, cost = excluded.cost, priority = excluded.priority, enabled = excluded.enabled,
+                       may_cost_more = excluded.may_cost_more";
         let at = || format!("route of {} to {}", route.product, route.supplier);
         let cost = route.cost.units();
         run(
@@ -121,6 +123,7 @@ async fn import(tx: &Transaction<'_>, file: &CatalogueFile) -> Result<Imported, 
                 &cost,
                 &route.priority,
                 &route.enabled,
+                &route.may_cost_more,
             ],
             at,
         )

@@ -10,7 +10,7 @@ use domain::{BusinessId, Lane, MerchantId, Money, ProductCode, SupplierId, UnixM
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, gates};
 
 impl Store {
     /// The version of the catalogue in the database.
@@ -106,7 +106,7 @@ async fn read(tx: &Transaction<'_>) -> Result<Catalogue, StoreError> {
         let supplier = supplier(&row)?;
         catalogue.suppliers.insert(supplier.id.clone(), supplier);
     }
-    let routes = "SELECT product_code, supplier_id, sku, cost, priority, enabled FROM routes ORDER BY priority, supplier_id";
+    let routes = "SELECT product_code, supplier_id, sku, cost, priority, enabled, may_cost_more FROM routes ORDER BY priority, supplier_id";
     for row in tx.query(routes, &[]).await? {
         catalogue
             .routes
@@ -118,8 +118,10 @@ async fn read(tx: &Transaction<'_>) -> Result<Catalogue, StoreError> {
                 cost: Money::from_units(row.get(3)),
                 priority: row.get(4),
                 enabled: row.get(5),
+                may_cost_more: row.get(6),
             });
     }
+    catalogue.gates = gates::read(tx).await?;
     Ok(catalogue)
 }
 

@@ -25,14 +25,17 @@ pub(super) fn new_ticket(
     catalogue: &Catalogue,
 ) -> Result<Ticket, StoreError> {
     let (route, _) = catalogue
-        .open_routes(&order.product)
+        .routes_of(&order.product)
         .find(|(route, _)| &route.supplier == supplier)
         .ok_or_else(|| StoreError::unreadable("a way that is not in the catalogue"))?;
     Ok(Ticket {
         supplier: supplier.clone(),
         reference: reference::of_attempt(order.key.order, no),
         sku: route.sku.clone(),
-        cost: route.cost,
+        cost: catalogue
+            .products
+            .get(&order.product)
+            .map_or(route.cost, |product| route.cost_of(product, order.spec)),
     })
 }
 

@@ -170,11 +170,17 @@ impl Platform {
     }
 
     /// The end of its log, for those who ask why.
-    pub(crate) fn log_tail(&self) -> String {
+    /// All that it has logged, over all its starts.
+    pub(crate) fn log(&self) -> String {
         let mut text = String::new();
         if let Ok(mut file) = File::open(self.folder.join("refill.log")) {
             let _ = file.read_to_string(&mut text);
         }
+        text
+    }
+
+    pub(crate) fn log_tail(&self) -> String {
+        let text = self.log();
         let lines: Vec<&str> = text.lines().rev().take(40).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }

@@ -114,7 +114,7 @@ adapter = "form_md5"
 base_url = "http://{supplier}"
 push_base_url = "http://{supplier}"
 resubmit = "query"
-max_in_flight = 256
+max_in_flight = 1024
 result_codes = {{ "0" = "succeeded" }}
 [supplier.credentials]
 userid = "refill"
