@@ -92,6 +92,7 @@ impl Sender {
         };
         let began = Instant::now();
         let answer = self.call(&report).await;
+        halt::at("report", "posted").await;
         drop(turn);
         let judged = judge(answer, report.try_no);
         let tried = Tried {

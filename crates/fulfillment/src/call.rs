@@ -1,5 +1,8 @@
 //! One call to a supplier: what was claimed becomes a question, the answer becomes evidence.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use domain::life::{Call, LEASE};
@@ -51,10 +54,65 @@ pub(crate) async fn make(
                 max_cost: claimed.cost,
                 attach: &attach,
             };
-            counter.adapter.submit(&call).await
+            halt::at("call", "about to begin").await;
+            let calling = async {
+                let mut calling = pin!(counter.adapter.submit(&call));
+                tokio::select! {
+                    biased;
+                    heard = &mut calling => heard,
+                    () = halt::amid("call", "on its way") => calling.await,
+                }
+            };
+            match while_leased(claimed_at, calling).await {
+                Ok(heard) => {
+                    halt::at("call", "answered").await;
+                    heard
+                }
+                Err(late) => return late.evidence(),
+            }
         }
     };
     heard.into_evidence(source)
+}
+
+/// The lease was about to end.
+struct Late {
+    had_begun: bool,
+}
+
+impl Late {
+    fn evidence(&self) -> Evidence {
+        let reason = "the lease was about to end";
+        if !self.had_begun {
+            return not_sent(Source::Submit, reason);
+        }
+        Evidence {
+            source: Source::Submit,
+            verdict: Verdict::Unknown {
+                reason: reason.to_owned(),
+            },
+            upstream_no: None,
+            detail: reason.to_owned(),
+            actor: None,
+        }
+    }
+}
+
+/// Goes on with a call only as long as its claim is safely in force. The clock is looked at last before each step: a process that was
+/// stopped for a while (a debugger, a snapshot, a starved machine) must not send, when it goes on, what others have given up by then.
+async fn while_leased<T>(claimed_at: Instant, call: impl Future<Output = T>) -> Result<T, Late> {
+    let end = claimed_at + LEASE.saturating_sub(RECORD_TIME);
+    let mut call = pin!(call);
+    let mut had_begun = false;
+    let step = poll_fn(|cx| {
+        if Instant::now() >= end {
+            return Poll::Ready(None);
+        }
+        had_begun = true;
+        call.as_mut().poll(cx).map(Some)
+    });
+    let done = tokio::time::timeout_at(end, step).await;
+    done.ok().flatten().ok_or(Late { had_begun })
 }
 
 /// The dictionary may have changed since the order was taken in; then the order waits until it fits again.
@@ -80,5 +138,27 @@ fn not_sent(source: Source, reason: &str) -> Evidence {
         upstream_no: None,
         detail: reason.to_owned(),
         actor: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_sent_once_the_lease_is_about_to_end() {
+        let claimed_at = Instant::now();
+        let mut polled = false;
+        let fine = while_leased(claimed_at, async { polled = true }).await;
+        assert!(fine.is_ok() && polled);
+        tokio::time::advance(LEASE).await;
+        let late = while_leased(claimed_at, async { panic!("it was sent") }).await;
+        let evidence = late.map(|(): ()| ()).unwrap_err().evidence();
+        assert_eq!(evidence.verdict, Verdict::NotSent);
+        let begun = Instant::now();
+        let endless = while_leased(begun, std::future::pending::<()>()).await;
+        let evidence = endless.unwrap_err().evidence();
+        assert!(matches!(evidence.verdict, Verdict::Unknown { .. }));
+        assert!(begun.elapsed() < LEASE);
     }
 }

@@ -36,6 +36,7 @@ impl LaneLoop {
                     None => break,
                 },
             };
+            halt::at("order", "delivered").await;
             let desk = self.dispatch.desk();
             let Some((reserved, room)) = self.room(&desk, &shutdown).await else {
                 first.requeue();

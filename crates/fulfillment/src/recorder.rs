@@ -105,6 +105,7 @@ impl Recorder {
             for delivery in deliveries {
                 delivery.ack();
             }
+            halt::at("record", "acknowledged").await;
             for (supplier, news) in news {
                 self.tell_the_fleet(&supplier, news).await;
             }

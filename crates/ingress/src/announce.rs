@@ -136,6 +136,7 @@ impl AnnouncerTask {
         first: Outcome,
         waiting: &mut FuturesUnordered<F>,
     ) {
+        halt::at("intake", "announced").await;
         let mut set = Set::default();
         set.add(first);
         while set.len() < MOST_AT_ONCE

@@ -200,6 +200,13 @@ impl RabbitMq {
         self.end("TERM").await
     }
 
+    /// Kills the node and throws away everything that it has kept: queues, virtual hosts, users.
+    pub async fn wipe(&mut self) -> Result<()> {
+        self.kill().await?;
+        let kept = self.home.join("mnesia");
+        std::fs::remove_dir_all(&kept).map_err(file_error(&kept))
+    }
+
     async fn end(&mut self, signal: &str) -> Result<()> {
         let Some(mut running) = self.running.take() else {
             return Ok(());

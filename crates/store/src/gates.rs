@@ -130,7 +130,7 @@ impl Store {
                 Ok((tx, changed))
             })
             .await?;
-        commit(tx).await?;
+        commit(tx, "gates").await?;
         session.give_back();
         Ok(changed)
     }

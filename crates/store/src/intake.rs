@@ -169,7 +169,7 @@ impl Store {
         if request.arrived.elapsed() >= COMMIT_BY {
             return Ok(Refusal::TooLate.into());
         }
-        match commit(transaction).await {
+        match commit(transaction, "intake").await {
             // A refused batch stored nothing, whatever became of its nonce.
             Err(StoreError::CommitUnknown) if !matches!(intake, Intake::Stored(_)) => {
                 return Err(StoreError::TooSlow);

@@ -149,7 +149,7 @@ impl Store {
             })
             .collect();
         let (claimed, moved) = self
-            .happen(happenings, Locking::Skip, catalogue, room.clone())
+            .happen("claim", happenings, Locking::Skip, catalogue, room.clone())
             .await?;
         Ok(Claims { claimed, moved })
     }
@@ -174,7 +174,7 @@ impl Store {
                 note: None,
             })
             .collect();
-        self.happen_in_rounds(happenings, catalogue).await
+        self.happen_in_rounds("record", happenings, catalogue).await
     }
 
     /// Records what suppliers pushed. Answer them only when this has returned.
@@ -195,12 +195,13 @@ impl Store {
                 note: None,
             })
             .collect();
-        self.happen_in_rounds(happenings, catalogue).await
+        self.happen_in_rounds("push", happenings, catalogue).await
     }
 
     /// A set may name an order twice (an answer and a push): each round takes one happening per order, in their order.
     async fn happen_in_rounds(
         &self,
+        work: &'static str,
         mut happenings: Vec<Happening>,
         catalogue: &Catalogue,
     ) -> Result<Vec<Moved>, StoreError> {
@@ -212,7 +213,7 @@ impl Store {
                 .partition(|h| named.insert(h.key.clone()));
             happenings = later;
             let (_, moved) = self
-                .happen(round, Locking::Wait, catalogue, Room::default())
+                .happen(work, round, Locking::Wait, catalogue, Room::default())
                 .await?;
             all.extend(moved);
         }
@@ -221,6 +222,7 @@ impl Store {
 
     async fn happen(
         &self,
+        work: &'static str,
         happenings: Vec<Happening>,
         locking: Locking,
         catalogue: &Catalogue,
@@ -232,7 +234,7 @@ impl Store {
         let mut contended = 0;
         loop {
             match self
-                .happen_once(&happenings, locking, catalogue, room.clone())
+                .happen_once(work, &happenings, locking, catalogue, room.clone())
                 .await
             {
                 Err(StoreError::Contended(_)) if contended < 5 => contended += 1,
@@ -243,6 +245,7 @@ impl Store {
 
     async fn happen_once(
         &self,
+        work: &'static str,
         happenings: &[Happening],
         locking: Locking,
         catalogue: &Catalogue,
@@ -257,7 +260,7 @@ impl Store {
                 Ok((transaction, done))
             })
             .await?;
-        commit(transaction).await?;
+        commit(transaction, work).await?;
         session.give_back();
         Ok(done)
     }

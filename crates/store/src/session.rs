@@ -183,10 +183,25 @@ impl Drop for Session {
 /// How long the answer to a commit is waited for.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Commits. Whatever breaks from here on leaves open whether it happened.
-pub(crate) async fn commit(transaction: Transaction<'_>) -> Result<(), StoreError> {
-    match tokio::time::timeout(COMMIT_TIMEOUT, transaction.commit()).await {
-        Ok(Ok(())) => Ok(()),
+/// Commits `work`. Whatever breaks from here on leaves open whether it happened.
+pub(crate) async fn commit(
+    transaction: Transaction<'_>,
+    work: &'static str,
+) -> Result<(), StoreError> {
+    halt::at(work, "before the commit").await;
+    let committing = async {
+        let mut committing = std::pin::pin!(transaction.commit());
+        tokio::select! {
+            biased;
+            done = &mut committing => done,
+            () = halt::at(work, "commit sent") => committing.await,
+        }
+    };
+    match tokio::time::timeout(COMMIT_TIMEOUT, committing).await {
+        Ok(Ok(())) => {
+            halt::at(work, "committed").await;
+            Ok(())
+        }
         // An answer from the server: it refused, so nothing was done.
         Ok(Err(error)) if error.code().is_some() => Err(error.into()),
         Ok(Err(_)) | Err(_) => Err(StoreError::CommitUnknown),

@@ -68,7 +68,7 @@ impl Store {
                 Ok((transaction, claimed))
             })
             .await?;
-        commit(transaction).await?;
+        commit(transaction, "report claim").await?;
         session.give_back();
         Ok(claimed)
     }

@@ -36,7 +36,7 @@ impl Store {
                 Ok((transaction, moved))
             })
             .await?;
-        commit(transaction).await?;
+        commit(transaction, "report record").await?;
         session.give_back();
         Ok(moved)
     }

@@ -51,7 +51,7 @@ impl Store {
         let (transaction, imported) = tokio::time::timeout(limit, work)
             .await
             .unwrap_or(Err(StoreError::TooSlow.into()))?;
-        commit(transaction).await?;
+        commit(transaction, "import").await?;
         session.give_back();
         Ok(imported)
     }

@@ -97,7 +97,7 @@ impl Store {
                 Ok((tx, Ok(())))
             })
             .await?;
-        commit(tx).await?;
+        commit(tx, "doubt").await?;
         session.give_back();
         Ok(done)
     }
@@ -139,7 +139,7 @@ impl Store {
                 }
                 other => other?,
             };
-            commit(tx).await?;
+            commit(tx, "doubt").await?;
             session.give_back();
             return Ok(closed);
         }

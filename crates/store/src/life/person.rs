@@ -53,7 +53,13 @@ impl Store {
             note: None,
         };
         let (_, moved) = self
-            .happen(vec![happening], Locking::Wait, catalogue, Room::default())
+            .happen(
+                "settle",
+                vec![happening],
+                Locking::Wait,
+                catalogue,
+                Room::default(),
+            )
             .await?;
         Ok(moved
             .into_iter()
@@ -81,7 +87,13 @@ impl Store {
                 })
                 .collect();
             let (_, moved) = self
-                .happen(happenings, Locking::Wait, catalogue, Room::default())
+                .happen(
+                    "cancel",
+                    happenings,
+                    Locking::Wait,
+                    catalogue,
+                    Room::default(),
+                )
                 .await?;
             cancelled.extend(moved);
         }

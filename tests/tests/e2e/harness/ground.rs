@@ -63,6 +63,12 @@ impl Ground {
         }
     }
 
+    /// A database and a vhost more on the same servers.
+    #[allow(dead_code, reason = "only the crash tests need many")]
+    pub(crate) async fn beside(&self) -> Self {
+        Self::prepare(Arc::clone(&self.servers), folder()).await
+    }
+
     pub(crate) async fn clear(self) {
         let servers = self.servers.lock().await;
         let _ = servers.drop_database(&self.name).await;
@@ -109,4 +115,21 @@ async fn start(folder: PathBuf) -> Servers {
 
 fn given(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|url| !url.is_empty())
+}
+
+/// Host and port of a server's URL.
+#[allow(dead_code, reason = "only tests that cut wires need it")]
+pub(crate) fn address(url: &str) -> std::net::SocketAddr {
+    let url = reqwest::Url::parse(url).unwrap();
+    let host = url.host_str().unwrap().replace("localhost", "127.0.0.1");
+    format!("{host}:{}", url.port().unwrap()).parse().unwrap()
+}
+
+/// The URL, but by way of a proxy.
+#[allow(dead_code, reason = "only tests that cut wires need it")]
+pub(crate) fn through(url: &str, proxy: std::net::SocketAddr) -> String {
+    let mut url = reqwest::Url::parse(url).unwrap();
+    url.set_host(Some("127.0.0.1")).unwrap();
+    url.set_port(Some(proxy.port())).unwrap();
+    url.into()
 }
