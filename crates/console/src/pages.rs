@@ -17,6 +17,7 @@ use axum::routing::get;
 use domain::{Catalogue, OrderCode, ProductCode};
 use serde::Deserialize;
 use store::doubt_desk::OpenCase;
+use store::gates::{Pause, SupplierLine};
 use store::story::{FoundOrder, OrderStory, Overview};
 use store::{Store, StoreError};
 use tokio::sync::{Semaphore, watch};
@@ -110,14 +111,20 @@ fn page(template: &impl Template) -> Page {
 #[template(path = "overview.html")]
 struct OverviewPage {
     now: Overview,
+    suppliers: Vec<SupplierLine>,
+    pauses: Vec<Pause>,
     catalogue_version: i64,
 }
 
 async fn overview(State(desk): State<Arc<Desk>>) -> Page {
     let now = desk.ask(desk.store.overview()).await?;
+    let suppliers = desk.ask(desk.store.suppliers()).await?;
+    let pauses = desk.ask(desk.store.pauses()).await?;
     let catalogue_version = desk.catalogue.borrow().version;
     page(&OverviewPage {
         now,
+        suppliers,
+        pauses,
         catalogue_version,
     })
 }

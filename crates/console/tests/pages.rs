@@ -197,6 +197,11 @@ async fn ops_find_an_order_read_its_story_and_learn_how_to_settle_a_doubt() {
         .unwrap();
     let catalogue = store.catalogue().await.unwrap();
     let [charged, doubtful] = live_through(&store, &catalogue).await;
+    let supplier = SupplierId::new("s1");
+    let lane = Lane::new("mobile");
+    let paused = store.pause(None, Some(&lane), "wang", "<b>why").await;
+    assert!(paused.unwrap());
+    assert!(store.trip_breaker(&supplier, "time-outs").await.unwrap());
     let pages = Pages::open(store, catalogue).await;
 
     let (status, overview) = pages.read("/").await;
@@ -213,6 +218,15 @@ async fn ops_find_an_order_read_its_story_and_learn_how_to_settle_a_doubt() {
         "500 less 49.1 spent and 49.1 held: {overview}"
     );
     assert!(!overview.contains("<i>Shop"), "{overview}");
+    for part in [
+        "tripped",
+        "time-outs, 1 in a row",
+        "paused",
+        "in lane mobile, by",
+    ] {
+        assert!(overview.contains(part), "{part} is not in {overview}");
+    }
+    assert!(!overview.contains("<b>why"), "{overview}");
 
     let (status, found) = pages.read("/orders?q=batch%20one").await;
     assert_eq!(status, StatusCode::OK);
