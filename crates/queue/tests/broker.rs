@@ -75,9 +75,13 @@ struct Process {
 
 impl Process {
     async fn start(url: &str) -> Self {
+        Self::start_with(url, Duration::from_secs(15)).await
+    }
+
+    async fn start_with(url: &str, answer_timeout: Duration) -> Self {
         let mut settings = Settings::new(url, "test").unwrap();
         settings.reconnect_max = Duration::from_secs(1);
-        settings.answer_timeout = Duration::from_secs(15);
+        settings.answer_timeout = answer_timeout;
         settings.settle_grace = Duration::from_secs(2);
         let stop = CancellationToken::new();
         let (publisher, publishing) = Publisher::new(settings.clone());
@@ -449,7 +453,7 @@ async fn a_queue_whose_making_was_cut_short_is_made_anew() {
     let folder = folder();
     let mut servers = broker(folder.path()).await;
     let url = servers.create_vhost("halfmade").await.unwrap();
-    let process = Process::start(&url).await;
+    let process = Process::start_with(&url, Duration::from_secs(5)).await;
     let queues: Vec<_> = (0..4).map(|n| lane(&format!("half-{n}"))).collect();
     for queue in &queues {
         process.publisher.publish(queue, keys(1)).await.unwrap();
