@@ -2,7 +2,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -56,10 +55,7 @@ impl Folder {
         {
             return Ok(port);
         }
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .map_err(file_error(&path))?
-            .port();
+        let port = crate::free_address().map_err(file_error(&path))?.port();
         write_secret(&path, &port.to_string())?;
         Ok(port)
     }

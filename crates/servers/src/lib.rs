@@ -13,11 +13,13 @@ mod folder;
 mod guard;
 mod launcher;
 mod management;
+mod port;
 mod postgres;
 mod program;
 mod rabbitmq;
 
 pub use launcher::{Servers, Settings};
+pub use port::free_address;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;
 

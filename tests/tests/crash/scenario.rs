@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rust_decimal::Decimal;
 use serde_json::Value;
 use simulator::Item;
 use tokio::sync::Semaphore;
@@ -275,18 +276,9 @@ impl Scenario {
         }
         let merchant = Merchant::new(&running.openapi, &stage.outside);
         let (amount, held) = merchant.balance().await;
-        let in_units =
-            |d: rust_decimal::Decimal| (d * rust_decimal::Decimal::from(10_000)).to_string();
+        let yuan = |units| Decimal::new(units, 4);
         let open = 491_000 * i64::try_from(seen.doubtful).unwrap();
-        let left = rust_decimal::Decimal::new(OPENING - paid - open, 0);
-        assert_eq!(
-            in_units(amount).parse::<rust_decimal::Decimal>().unwrap(),
-            left
-        );
-        assert_eq!(
-            in_units(held).parse::<rust_decimal::Decimal>().unwrap(),
-            rust_decimal::Decimal::new(open, 0)
-        );
+        assert_eq!((amount, held), (yuan(OPENING - paid - open), yuan(open)));
         seen
     }
 }

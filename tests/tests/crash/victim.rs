@@ -1,14 +1,11 @@
 //! The platform as one process that halts at a point.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::harness::platform::{catalogue, root};
+use crate::harness::platform::{catalogue, root, start_dev};
 use crate::harness::{Outside, PATIENCE};
 
 const CATALOGUE: &str = include_str!("catalogue.toml");
@@ -57,8 +54,7 @@ pub(crate) struct Victim {
 }
 
 pub(crate) fn free_address() -> String {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    free.local_addr().unwrap().to_string()
+    servers::free_address().unwrap().to_string()
 }
 
 impl Setting {
@@ -76,26 +72,7 @@ impl Setting {
     }
 
     fn start_now(&self, point: Option<&str>) -> Victim {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.join("refill.log"))
-            .unwrap();
-        let mut process = self
-            .command(point)
-            .args(["dev", "--data"])
-            .arg(self.folder.join("data"))
-            .arg("--catalog")
-            .arg(self.folder.join("catalogue.toml"))
-            .args(["--listen", &self.listen])
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        let (process, line) = start_dev(self.command(point), &self.folder, &self.listen);
         assert!(
             line.contains("\"ready\":true"),
             "not ready: {line}\n{}",

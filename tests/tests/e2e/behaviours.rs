@@ -214,14 +214,7 @@ async fn two_suppliers_do_their_worst() {
 async fn the_next_supplier_is_tried_only_when_the_first_has_said_no() {
     let mut scene = Scene::start().await;
     // Its account is refused by the first supplier alone, which is down for a moment; the second one takes it.
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let swift = |down: bool| {
-        http.post(format!("http://{}/control", scene.outside.swift))
-            .header("content-type", "application/json")
-            .body(json!({ "down": down }).to_string())
-            .send()
-    };
-    assert!(swift(true).await.unwrap().status().is_success());
+    scene.outside.swift_is_down(true).await;
     let items = [Item::new("stuck-0", "13800000001")];
     let answer = scene
         .merchant
@@ -251,7 +244,7 @@ async fn the_next_supplier_is_tried_only_when_the_first_has_said_no() {
     assert!(waiting["nextCheckAt"].is_i64(), "{waiting}");
     assert_eq!(scene.outside.sums(scene.outside.harbor).await.orders, 0);
     // Back again, the supplier says by itself that it never had the order. That is proof by now, and no person is needed.
-    assert!(swift(false).await.unwrap().status().is_success());
+    scene.outside.swift_is_down(false).await;
     scene
         .merchant
         .ordered

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde_json::Value;
 use simulator::Item;
 
 use crate::harness::{Scene, until};
@@ -107,14 +107,7 @@ async fn what_is_paused_gets_no_new_orders_until_it_is_resumed() {
 async fn a_supplier_that_fails_is_spared_until_a_probe_succeeds() {
     let mut scene = Scene::start().await;
     let (before, _) = scene.merchant.balance().await;
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let down = |down: bool| {
-        http.post(format!("http://{}/control", scene.outside.swift))
-            .header("content-type", "application/json")
-            .body(json!({ "down": down }).to_string())
-            .send()
-    };
-    assert!(down(true).await.unwrap().status().is_success());
+    scene.outside.swift_is_down(true).await;
     let items: Vec<Item> = (0..30)
         .map(|n| Item::new(format!("lost-{n}"), format!("1390000{n:04}")))
         .collect();
@@ -137,7 +130,7 @@ async fn a_supplier_that_fails_is_spared_until_a_probe_succeeds() {
     scene.merchant.order("around", 20).await;
     scene.merchant.wait_for_all_reports(&scene.outside).await;
     assert_eq!(orders_at(&scene).await, (0, 20));
-    assert!(down(false).await.unwrap().status().is_success());
+    scene.outside.swift_is_down(false).await;
     // One of the next orders is the probe, and then it is as before.
     let mut n = 0;
     while suppliers(&scene)["suppliers"][2]["tripped"].is_object() {

@@ -243,13 +243,7 @@ async fn every_role_tells_how_it_is_and_stops_when_told() {
     scene.platform.stop();
     let mut roles = vec![];
     for role in ["ingress", "fulfillment", "callback", "console"] {
-        let free = || {
-            std::net::TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .to_string()
-        };
+        let free = || servers::free_address().unwrap().to_string();
         let (admin, listen) = (free(), free());
         let mut args = vec![role, "--admin", &admin];
         if matches!(role, "ingress" | "console") {

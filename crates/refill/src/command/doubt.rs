@@ -3,7 +3,7 @@
 use domain::{Money, OrderCode};
 use serde_json::json;
 use store::Store;
-use store::doubt_desk::{Closed, OpenCase, Refusal, Word};
+use store::doubt_desk::{Closed, OpenCase, Word};
 
 use crate::settings::Settings;
 
@@ -133,8 +133,7 @@ fn tell(case: &OpenCase) {
         println!("    the supplier is asked again by itself");
     }
     if let Some(p) = &case.proposal {
-        let outcome = if p.charged { "charged" } else { "not-charged" };
-        println!("    {} proposes {outcome}: {}", p.by, p.reason);
+        println!("    {} proposes {}: {}", p.by, outcome(p.charged), p.reason);
     }
 }
 
@@ -142,7 +141,7 @@ fn tell(case: &OpenCase) {
 pub(crate) async fn propose(settings: &Settings, saying: &Saying) -> anyhow::Result<()> {
     let word = saying.word()?;
     let store = Store::new(&settings.store()?)?;
-    told(store.propose(saying.order, &word).await?)?;
+    store.propose(saying.order, &word).await??;
     tracing::info!(order = %saying.order, operator = word.by, charged = word.charged, "doubt: proposed");
     println!(
         "{} is proposed by {}; another person has to confirm it: refill doubt confirm {} {} --evidence \"…\"",
@@ -159,7 +158,7 @@ pub(crate) async fn confirm(settings: &Settings, saying: &Saying) -> anyhow::Res
     let word = saying.word()?;
     let store = Store::new(&settings.store()?)?;
     let catalogue = store.catalogue().await?;
-    let closed = told(store.confirm(saying.order, &word, &catalogue).await?)?;
+    let closed = store.confirm(saying.order, &word, &catalogue).await??;
     closed_by(saying.order, closed, &word);
     Ok(())
 }
@@ -174,17 +173,15 @@ pub(crate) async fn settle(settings: &Settings, saying: &Saying) -> anyhow::Resu
     let word = saying.word()?;
     let store = Store::new(&settings.store()?)?;
     let catalogue = store.catalogue().await?;
-    let closed = told(store.settle_alone(saying.order, &word, &catalogue).await?)?;
+    let closed = store
+        .settle_alone(saying.order, &word, &catalogue)
+        .await??;
     closed_by(saying.order, closed, &word);
     Ok(())
 }
 
 const fn outcome(charged: bool) -> &'static str {
     if charged { "charged" } else { "not-charged" }
-}
-
-fn told<T>(done: Result<T, Refusal>) -> anyhow::Result<T> {
-    done.map_err(anyhow::Error::new)
 }
 
 fn closed_by(order: OrderCode, closed: Closed, word: &Word) {

@@ -7,7 +7,6 @@ use deadpool_postgres::Transaction;
 use domain::{Catalogue, Money, OrderCode, OrderKey, OrderState};
 use tokio_postgres::error::SqlState;
 
-use crate::life::{NotSettled, Settlement};
 use crate::session::commit;
 use crate::{Store, StoreError};
 
@@ -146,18 +145,11 @@ impl Store {
         // The order's own lock comes first wherever its life goes on, so the case's lock is let go before.
         drop(tx);
         drop(session);
-        let settlement = Settlement {
-            order,
-            charged: word.charged,
-            reason: proposal.reason.clone(),
-            actor: word.by.clone(),
+        let agreed = Word {
+            reason: proposal.reason,
+            ..word.clone()
         };
-        let settled = self.settle_doubt(&settlement, catalogue).await?;
-        Ok(match settled {
-            Ok(moved) => Ok(Closed::Settled(moved.state)),
-            Err(NotSettled::NoOrder) => Err(Refusal::NoOrder),
-            Err(NotSettled::NotInDoubt) => Err(Refusal::NoCase),
-        })
+        self.settle_alone(order, &agreed, catalogue).await
     }
 }
 

@@ -108,6 +108,17 @@ impl Outside {
         entries
     }
 
+    /// Makes `swift` answer 503, or as usual again.
+    pub(crate) async fn swift_is_down(&self, down: bool) {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let told = http
+            .post(format!("http://{}/control", self.swift))
+            .header("content-type", "application/json")
+            .body(serde_json::json!({ "down": down }).to_string())
+            .send();
+        assert!(told.await.unwrap().status().is_success());
+    }
+
     /// What one supplier's book sums up to.
     pub(crate) async fn sums(&self, supplier: SocketAddr) -> BookSummary {
         serde_json::from_str(&get(&format!("http://{supplier}/book/summary")).await).unwrap()

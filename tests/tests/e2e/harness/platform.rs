@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -50,6 +49,30 @@ pub(crate) fn binary() -> &'static Path {
     })
 }
 
+/// Starts `refill dev` with the catalogue in `folder`, its log there too; returns it with the line that it prints when it is ready.
+pub(crate) fn start_dev(mut command: Command, folder: &Path, listen: &str) -> (Child, String) {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("refill.log"))
+        .unwrap();
+    let mut process = command
+        .args(["dev", "--data"])
+        .arg(folder.join("data"))
+        .arg("--catalog")
+        .arg(folder.join("catalogue.toml"))
+        .args(["--listen", listen])
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    (process, line)
+}
+
 /// The repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -60,9 +83,7 @@ pub(crate) fn root() -> PathBuf {
 
 impl Platform {
     pub(crate) fn start(ground: &Ground, outside: &Outside) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let listen = free.local_addr().unwrap().to_string();
-        drop(free);
+        let listen = servers::free_address().unwrap().to_string();
         let folder = ground.folder.path().to_owned();
         let catalogue = catalogue(CATALOGUE, outside, &listen);
         std::fs::write(folder.join("catalogue.toml"), catalogue).unwrap();
@@ -83,26 +104,7 @@ impl Platform {
     /// Starts the process; returns when it is ready.
     pub(crate) fn go_on(&mut self) {
         assert!(self.process.is_none(), "it runs already");
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.join("refill.log"))
-            .unwrap();
-        let mut process = self
-            .command()
-            .args(["dev", "--data"])
-            .arg(self.folder.join("data"))
-            .arg("--catalog")
-            .arg(self.folder.join("catalogue.toml"))
-            .args(["--listen", &self.listen])
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        let (process, line) = start_dev(self.command(), &self.folder, &self.listen);
         let ready: ReadyLine = serde_json::from_str(&line)
             .unwrap_or_else(|_| panic!("refill dev is not ready: {line}\n{}", self.log_tail()));
         assert!(ready.ready);

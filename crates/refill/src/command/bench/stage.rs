@@ -136,9 +136,7 @@ cost = "48.00"
     }
 }
 
-/// An address that was free when it was chosen.
+/// An address that is free and stays so.
 pub(super) fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener =
-        std::net::TcpListener::bind("127.0.0.1:0").context("no port is free on 127.0.0.1")?;
-    Ok(listener.local_addr()?)
+    servers::free_address().context("no port is free on 127.0.0.1")
 }
