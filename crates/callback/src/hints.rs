@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use queue::Delivery;
 use retry::Backoff;
+use store::callbacks::Line;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::sender::Sender;
+use crate::sender::{Errand, Sender};
 
 /// Takes hints until the consumer ends or shutdown.
 pub(crate) struct HintLoop {
@@ -17,7 +18,7 @@ pub(crate) struct HintLoop {
 }
 
 impl HintLoop {
-    /// Acknowledges after the claim: from then on the row brings the report back, whatever happens to this process.
+    /// Acknowledges after the claim: the row brings the report back, whether it found a slot or not, whatever happens to this process.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let mut backoff =
             Backoff::new(Duration::from_millis(100), Duration::from_secs(5)).with_jitter();
@@ -29,20 +30,20 @@ impl HintLoop {
                     None => return,
                 },
             };
-            let room = tokio::select! {
+            // Endpoints that are slow or dead hold other slots, so this wait is short.
+            let free = tokio::select! {
                 () = shutdown.cancelled() => return,
-                room = self.sender.room(self.claim_size) => room,
+                free = self.sender.slots.free_for_first() => free,
             };
-            let Some(room) = room else { return };
             let mut hints = vec![first];
-            while hints.len() < room.len() {
+            while hints.len() < free.min(self.claim_size) {
                 match self.deliveries.try_recv() {
                     Ok(hint) => hints.push(hint),
                     Err(_) => break,
                 }
             }
             let keys: Vec<_> = hints.iter().map(|hint| hint.key().clone()).collect();
-            match self.sender.send(&keys, room).await {
+            match self.sender.send(&keys, Errand::Deliver(Line::First)).await {
                 Ok(_) => {
                     backoff.reset();
                     hints.into_iter().for_each(Delivery::ack);

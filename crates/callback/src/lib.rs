@@ -4,19 +4,25 @@
 //! nothing of suppliers.
 //!
 //! Read `sender.rs` first: one report's way from claim to record. `hints.rs` and `due.rs` bring the work, `judge.rs` says what an answer
-//! means, `network_rule.rs` where a report may go, `slots.rs` who has to wait, `worker.rs` how it starts and ends.
+//! means, `names.rs` where a report may go (by the rule in `openapi`), `slots.rs` who has to wait (by what `pace.rs`, `standing.rs` and `egress.rs` know of
+//! endpoints), `health.rs` how those recover, `worker.rs` how it starts and ends.
 
 mod due;
+mod egress;
+mod health;
 mod hints;
 mod judge;
-mod network_rule;
+mod names;
+mod pace;
 mod post;
 mod recorder;
 mod sender;
 mod settings;
 mod signers;
 mod slots;
+mod standing;
 mod worker;
 
+pub use post::NoClient;
 pub use settings::Settings;
 pub use worker::Worker;

@@ -1,23 +1,42 @@
 //! One call to a merchant: bounded in time, in bytes, and in where it may lead.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::catalogue::Catalogue;
 use openapi::AuthHeaders;
+use openapi::network_rule::{Closed, judge_url};
 use reqwest::{Client, Response, redirect};
 use tokio::sync::watch;
 use url::Url;
 
-use crate::judge::{Answer, MAX_ANSWER_BYTES};
-use crate::network_rule::{Closed, OpenAddresses, judge_url};
+use crate::judge::{Answer, Fault, MAX_ANSWER_BYTES};
+use crate::names::{OpenAddresses, Unresolved};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Shorter than most servers keep an idle connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle connections kept to one merchant.
 const IDLE_PER_HOST: usize = 32;
+
+/// Why there is no HTTP client.
+#[derive(Debug, thiserror::Error)]
+pub enum NoClient {
+    /// Its TLS cannot be set up.
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+    /// Its resolver cannot be made.
+    #[error("callback.name_servers: {0}")]
+    Names(String),
+}
+
+impl From<Unresolved> for NoClient {
+    fn from(error: Unresolved) -> Self {
+        Self::Names(error.to_string())
+    }
+}
 
 /// The connections to all merchants.
 #[derive(Clone, Debug)]
@@ -27,14 +46,18 @@ pub(crate) struct Post {
 }
 
 impl Post {
-    /// `limit` is for one call in all.
+    /// `limit` is for one call in all; `name_servers` are asked for names, the system's if there are none.
     pub(crate) fn new(
         catalogue: watch::Receiver<Arc<Catalogue>>,
         limit: Duration,
-    ) -> Result<Self, reqwest::Error> {
+        name_servers: &[SocketAddr],
+    ) -> Result<Self, NoClient> {
+        let names = OpenAddresses::new(name_servers, catalogue.clone())?;
         let client = Client::builder()
+            // Many merchants' servers are old: what OpenSSL still takes for safe, rustls does not know any more.
+            .tls_backend_native()
             .user_agent(concat!("refill/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(OpenAddresses::new(catalogue.clone())))
+            .dns_resolver(Arc::new(names))
             .redirect(redirect::Policy::none())
             .no_proxy()
             .referer(false)
@@ -100,16 +123,22 @@ async fn read(mut response: Response) -> Answer {
 fn failed(error: &reqwest::Error) -> Answer {
     let mut source = error.source();
     let mut deepest = String::new();
+    let mut fault = Fault::Network;
     while let Some(cause) = source {
         if let Some(closed) = cause.downcast_ref::<Closed>() {
             return Answer::Closed(closed.to_string());
         }
+        if cause.is::<Unresolved>() {
+            fault = Fault::Name;
+        } else if cause.is::<native_tls::Error>() {
+            fault = Fault::Tls;
+        }
         deepest = cause.to_string();
         source = cause.source();
     }
-    if error.is_timeout() {
+    if fault == Fault::Network && error.is_timeout() {
         return Answer::TimedOut;
     }
     // The error's own text would repeat the URL, which may carry a merchant's secret in its query.
-    Answer::Broken(deepest)
+    Answer::Broken(fault, deepest)
 }

@@ -56,7 +56,10 @@ fn tell(tried: &Tried) {
             tracing::info!(%order, %business, round, try_no, "report delivered");
         }
         Next::Again(wait) => {
-            tracing::info!(%order, %business, round, try_no, outcome = tried.outcome, status = tried.http_status, next_in_s = wait.as_secs(), "report not taken");
+            tracing::info!(%order, %business, round, try_no, outcome = tried.outcome, fault = tried.fault, status = tried.http_status, next_in_s = wait.as_secs(), "report not taken");
+        }
+        Next::Uncharged(wait) => {
+            tracing::warn!(%order, %business, round, try_no, outcome = tried.outcome, next_in_s = wait.as_secs(), "report not sent by our own fault, try not charged");
         }
         Next::Parked => {
             tracing::warn!(%order, %business, round, try_no, outcome = tried.outcome, status = tried.http_status, "report parked");

@@ -1,22 +1,23 @@
 //! Reports on their way: claimed in sets, signed, sent side by side, and handed to the recorder.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use domain::{BusinessId, Catalogue, OrderKey, UnixMs};
+use domain::{BusinessId, Catalogue, Endpoint, OrderKey, UnixMs};
 use openapi::AuthHeaders;
 use openapi::replies::CallbackReport;
-use store::callbacks::{Admission, ClaimedReport, Tried};
+use store::callbacks::{ClaimedReport, Line, Tried};
 use store::{Store, StoreError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::judge::{Answer, judge};
+use crate::egress::Turn;
+use crate::judge::{Answer, Fault, Reach, judge};
 use crate::post::Post;
 use crate::signers::Signers;
-use crate::slots::{Slot, Slots};
+use crate::slots::{Heard, News, Slot, Slots};
+use crate::standing::Standings;
 
 /// Claims and sends.
 #[derive(Clone)]
@@ -25,94 +26,123 @@ pub(crate) struct Sender {
     pub(crate) catalogue: watch::Receiver<Arc<Catalogue>>,
     pub(crate) signers: Arc<Mutex<Arc<Signers>>>,
     pub(crate) slots: Slots,
+    pub(crate) standings: Standings,
     pub(crate) post: Post,
-    /// One permit for each report on its way, in all.
-    pub(crate) room: Arc<Semaphore>,
     pub(crate) tried: mpsc::Sender<Tried>,
     pub(crate) calls: TaskTracker,
     pub(crate) lease: Duration,
-    pub(crate) call_timeout: Duration,
+}
+
+/// Why reports are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errand {
+    /// To deliver them.
+    Deliver(Line),
+    /// To find out how their endpoint is.
+    Probe,
 }
 
 impl Sender {
-    /// Room for at least one report and for `most` at most.
-    pub(crate) async fn room(&self, most: usize) -> Option<Vec<OwnedSemaphorePermit>> {
-        let first = Arc::clone(&self.room).acquire_owned().await.ok()?;
-        let more = std::iter::from_fn(|| Arc::clone(&self.room).try_acquire_owned().ok());
-        Some(
-            std::iter::once(first)
-                .chain(more.take(most.saturating_sub(1)))
-                .collect(),
-        )
-    }
-
-    /// Claims those of `keys` that may be sent now and sends them; returns how many when they are claimed. There is room for all.
+    /// Claims those of `keys` that find a slot, and sends them. Returns how many, when they are claimed.
     pub(crate) async fn send(
         &self,
         keys: &[OrderKey],
-        room: Vec<OwnedSemaphorePermit>,
+        errand: Errand,
     ) -> Result<usize, StoreError> {
-        let mut slots: HashMap<OrderKey, Slot> = HashMap::new();
+        let mut slots: Vec<Slot> = vec![];
         let claimed = self
             .store
             .claim_reports(keys, self.lease, |report| {
-                let endpoint = endpoint(&report.url);
-                match self.slots.take(&report.key.business, &endpoint) {
-                    Ok(slot) => {
-                        slots.insert(report.key.clone(), slot);
-                        Admission::Now
-                    }
-                    Err(wait) => Admission::Later(wait),
-                }
+                let (business, endpoint) = (&report.key.business, &report.endpoint);
+                let slot = match errand {
+                    Errand::Deliver(line) => self.slots.take(business, endpoint, line),
+                    Errand::Probe => self.slots.take_probe(business, endpoint),
+                };
+                let admitted = slot.is_some();
+                slots.extend(slot);
+                admitted
             })
             .await?;
-        let claimed_at = Instant::now();
         let sent = claimed.len();
-        for (report, permit) in claimed.into_iter().zip(room) {
-            if let Some(slot) = slots.remove(&report.key) {
-                let sender = self.clone();
-                self.calls.spawn(async move {
-                    sender.try_once(report, slot, claimed_at).await;
-                    drop(permit);
-                });
-            }
+        for (report, slot) in claimed.into_iter().zip(slots) {
+            let sender = self.clone();
+            self.calls
+                .spawn(async move { sender.try_once(report, slot).await });
         }
         Ok(sent)
     }
 
-    async fn try_once(&self, report: ClaimedReport, slot: Slot, claimed_at: Instant) {
-        // A call must end, and be recorded, while the claim holds.
-        let last_start = self.lease.saturating_sub(self.call_timeout * 3 / 2);
-        let Some(turn) = slot
-            .turn(last_start.saturating_sub(claimed_at.elapsed()))
-            .await
-        else {
-            tracing::warn!(order = %report.key.order, "report not sent in time, its lease brings it back");
-            return;
-        };
+    async fn try_once(&self, report: ClaimedReport, slot: Slot) {
         let began = Instant::now();
         let answer = self.call(&report).await;
         halt::at("report", "posted").await;
-        drop(turn);
-        let judged = judge(answer, report.try_no);
+        let took = began.elapsed();
+        let reach = answer.reach();
+        let heard = self.slots.heard(&slot, reach, took, Instant::now());
+        drop(slot);
+        let judged = judge(answer, report.try_no, heard.ours);
+        let reason = format!(
+            "{} {}",
+            judged.outcome,
+            judged.detail.as_deref().unwrap_or_default()
+        );
         let tried = Tried {
             key: report.key,
             epoch: report.epoch,
             round: report.round,
             try_no: report.try_no,
-            duration: began.elapsed(),
+            duration: took,
             http_status: judged.http_status,
             outcome: judged.outcome,
             detail: judged.detail,
+            fault: judged.fault.map(Fault::name),
+            unreached: reach == Reach::Unreached,
             next: judged.next,
         };
         // Closed only when the recorder was given up at the end; the lease then brings the report back.
         let _ = self.tried.send(tried).await;
+        self.tell(&report.endpoint, heard, reason.trim()).await;
+    }
+
+    /// Tells the fleet what a call has shown. When it cannot be told, the next call shows it again.
+    async fn tell(&self, endpoint: &Endpoint, heard: Heard, reason: &str) {
+        match heard.egress {
+            Some(Turn::Froze) => {
+                tracing::error!(
+                    "most endpoints cannot be reached: our own way out is taken for broken, nothing is charged"
+                );
+            }
+            Some(Turn::Thawed) => tracing::warn!("endpoints can be reached again"),
+            None => {}
+        }
+        let told = match heard.news {
+            None => return,
+            Some(News::SetAside { alone }) => {
+                self.standings.set_aside(endpoint);
+                self.store
+                    .set_aside(endpoint, reason, alone)
+                    .await
+                    .map(|news| {
+                        if news {
+                            tracing::warn!(%endpoint, reason, "endpoint set aside, its reports wait");
+                        }
+                    })
+            }
+            Some(News::Answered) => {
+                self.standings.answered(endpoint);
+                self.store.endpoint_answered(endpoint).await.map(|()| {
+                    tracing::info!(%endpoint, "endpoint answers again");
+                })
+            }
+        };
+        if let Err(error) = told {
+            tracing::warn!(%error, %endpoint, "the fleet could not be told how an endpoint is");
+        }
     }
 
     async fn call(&self, report: &ClaimedReport) -> Answer {
         let Ok(url) = Url::parse(&report.url) else {
-            return Answer::NotSent("the callback URL cannot be read".into());
+            return Answer::Closed("the callback URL cannot be read".into());
         };
         match self.signed(&report.key.business, report) {
             Ok((headers, body)) => self.post.send(url, &headers, body).await,
@@ -148,20 +178,6 @@ impl Sender {
         }
         Arc::clone(&kept)
     }
-}
-
-/// Host and port, which is what is fast, slow or dead.
-fn endpoint(url: &str) -> String {
-    Url::parse(url).map_or_else(
-        |_| String::new(),
-        |url| {
-            format!(
-                "{}:{}",
-                url.host_str().unwrap_or_default(),
-                url.port_or_known_default().unwrap_or_default()
-            )
-        },
-    )
 }
 
 fn now() -> UnixMs {

@@ -1,5 +1,6 @@
 //! How one process reports.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -8,9 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Reports claimed and not yet answered, in all.
+    /// Reports on the way at the same time, in all: half of them first tries, the rest retries, replays, slow endpoints and probes.
     pub max_in_flight: usize,
-    /// Calls at the same time to one endpoint (host and port): a dead one must not slow the others.
+    /// The most calls at the same time to one endpoint (scheme, host and port), when it answers well. It begins with 16.
     pub max_in_flight_per_endpoint: usize,
     /// Reports claimed and not yet answered of one business, however many endpoints it names.
     pub max_in_flight_per_business: usize,
@@ -24,19 +25,28 @@ pub struct Settings {
     pub lease_ms: u64,
     /// How long one call may take in all, in milliseconds (`CONTRACT.md` §6: 10 s).
     pub call_timeout_ms: u64,
+    /// Who resolves merchants' names, as `address:port`; empty: the system's servers.
+    pub name_servers: Vec<SocketAddr>,
+    /// For how many days each try is kept.
+    pub keep_tries_days: i32,
+    /// For how many days reports wait for an endpoint that is not well, until they are parked.
+    pub keep_set_aside_days: i32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             max_in_flight: 1_024,
-            max_in_flight_per_endpoint: 16,
+            max_in_flight_per_endpoint: 64,
             max_in_flight_per_business: 512,
             claim_batch: 100,
             record_batch: 200,
             poll_every_ms: 500,
             lease_ms: 60_000,
             call_timeout_ms: 10_000,
+            name_servers: vec![],
+            keep_tries_days: 30,
+            keep_set_aside_days: 3,
         }
     }
 }
@@ -77,6 +87,14 @@ impl Settings {
         }
         if !(100..=60_000).contains(&self.call_timeout_ms) {
             return Some(("callback.call_timeout_ms", "must be between 100 and 60000"));
+        }
+        for (field, days) in [
+            ("callback.keep_tries_days", self.keep_tries_days),
+            ("callback.keep_set_aside_days", self.keep_set_aside_days),
+        ] {
+            if !(1..=3_650).contains(&days) {
+                return Some((field, "must be between 1 and 3650"));
+            }
         }
         if self.lease_ms < self.call_timeout_ms.saturating_mul(2) {
             return Some((

@@ -1,76 +1,110 @@
-//! Who may have how many reports on the way: a dead endpoint, or one merchant's flood, must not slow the others.
+//! Who may have how many reports on the way. Every report that is claimed is called at once: nothing waits in a worker.
 //!
-//! A report is taken when it can be expected to begin soon: it may stand in its endpoint's line as long as that line is short in time,
-//! which for a fast endpoint is hundreds and for a slow one is none. One over that is put off in the database, which costs it no try,
-//! for as long as those who were put off before it will need.
+//! Slots come from five pools, so that no kind of traffic takes those of another. Within them an endpoint has as many as its pace
+//! allows, and a business as many as the settings say. What finds no slot stays in the database, which costs it no try.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use domain::BusinessId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use domain::{BusinessId, Endpoint};
+use store::callbacks::Line;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// The longest that a report is expected to stand in line in memory.
-const LONGEST_LINE: Duration = Duration::from_secs(2);
-/// The shortest and the longest that a report is put off.
-const SHORTEST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// How long a call takes, until one has been seen to end.
-const FIRST_GUESS: Duration = Duration::from_millis(200);
-/// Endpoints whose speed is remembered while nothing is on the way to them.
+use crate::egress::{Egress, Turn};
+use crate::judge::Reach;
+use crate::pace::Pace;
+use crate::standing::Standings;
+
+/// Endpoints whose pace is remembered while nothing is on the way to them.
 const REMEMBERED: usize = 4_096;
+/// So many calls in a row that do not reach an endpoint set it aside.
+const SET_ASIDE_AFTER: u32 = 5;
+/// An answer from another endpoint of the host within this time says that the host is well.
+const HOST_SEEN: Duration = Duration::from_mins(1);
+
+/// Whose slots a call takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Pool {
+    First,
+    Retry,
+    Replay,
+    /// First tries and retries at endpoints that are slow.
+    Slow,
+    Probe,
+}
+
+impl Pool {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::First,
+        Self::Retry,
+        Self::Replay,
+        Self::Slow,
+        Self::Probe,
+    ];
+
+    /// Its part of all slots, in percent.
+    const fn percent(self) -> usize {
+        match self {
+            Self::First => 50,
+            Self::Retry => 20,
+            Self::Slow => 15,
+            Self::Replay => 10,
+            Self::Probe => 5,
+        }
+    }
+
+    /// As metrics name it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Retry => "retry",
+            Self::Replay => "replay",
+            Self::Slow => "slow",
+            Self::Probe => "probe",
+        }
+    }
+
+    const fn place(self) -> usize {
+        match self {
+            Self::First => 0,
+            Self::Retry => 1,
+            Self::Replay => 2,
+            Self::Slow => 3,
+            Self::Probe => 4,
+        }
+    }
+}
 
 /// The slots of one process.
 #[derive(Clone, Debug)]
 pub(crate) struct Slots {
     taken: Arc<Mutex<Taken>>,
+    pools: Arc<[Arc<Semaphore>; 5]>,
+    /// Told when a slot is free again at an endpoint that had none for a first try.
+    freed: Arc<Notify>,
+    standings: Standings,
     per_endpoint: usize,
     per_business: usize,
 }
 
-/// What is on the way or in line.
+/// What is on the way, and what is known of where it goes.
 #[derive(Debug, Default)]
 struct Taken {
-    endpoints: HashMap<String, Endpoint>,
+    endpoints: HashMap<Endpoint, Place>,
     /// Only those that have something on the way.
     businesses: HashMap<BusinessId, usize>,
+    /// Endpoints at which a first try found no slot.
+    overflowing: usize,
+    egress: Egress,
 }
 
 #[derive(Debug)]
-struct Endpoint {
-    /// On the way and in line.
-    taken: usize,
-    /// Reports that were put off since the last call ended.
-    put_off: u32,
-    /// How long calls take, the last ones counting most.
-    call: Duration,
-    calls: Arc<Semaphore>,
-}
-
-impl Endpoint {
-    fn new(at_once: usize) -> Self {
-        Self {
-            taken: 0,
-            put_off: 0,
-            call: FIRST_GUESS,
-            calls: Arc::new(Semaphore::new(at_once)),
-        }
-    }
-
-    /// How long `reports` more take, `at_once` at a time.
-    fn time_for(&self, reports: usize, at_once: usize) -> Duration {
-        let reports = u32::try_from(reports).unwrap_or(u32::MAX);
-        let at_once = u32::try_from(at_once).unwrap_or(u32::MAX).max(1);
-        self.call.saturating_mul(reports) / at_once
-    }
-
-    fn put_off(&mut self, at_once: usize) -> Duration {
-        self.put_off = self.put_off.saturating_add(1);
-        let before = usize::try_from(self.put_off).unwrap_or(usize::MAX);
-        self.time_for(self.taken.saturating_add(before), at_once)
-            .clamp(SHORTEST_WAIT, LONGEST_WAIT)
-    }
+struct Place {
+    on_the_way: usize,
+    overflows: bool,
+    pace: Pace,
+    answered_at: Option<Instant>,
 }
 
 /// One report's slot; free again when it is dropped.
@@ -78,72 +112,247 @@ impl Endpoint {
 pub(crate) struct Slot {
     slots: Slots,
     business: BusinessId,
-    endpoint: String,
-    calls: Arc<Semaphore>,
-}
-
-/// A call that runs; its end tells the endpoint's speed.
-#[derive(Debug)]
-pub(crate) struct Turn {
-    slot: Slot,
-    since: Instant,
+    endpoint: Endpoint,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Slot {
-    /// The report's turn at its endpoint. `None`: not within `limit`.
-    pub(crate) async fn turn(self, limit: Duration) -> Option<Turn> {
-        let permit = Arc::clone(&self.calls).acquire_owned();
-        let permit = tokio::time::timeout(limit, permit).await.ok()?.ok()?;
-        Some(Turn {
-            slot: self,
-            since: Instant::now(),
-            _permit: permit,
-        })
-    }
+/// What a call meant for its endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Heard {
+    /// Whether the fault was on our side: then the try is not charged.
+    pub(crate) ours: bool,
+    /// What the fleet has to know.
+    pub(crate) news: Option<News>,
+    /// Whether our way out has just broken down, or is back.
+    pub(crate) egress: Option<Turn>,
+}
+
+/// What the fleet has to know of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// It cannot be reached. `alone`: nor has another endpoint of its host answered lately.
+    SetAside { alone: bool },
+    /// It was set aside, and answers.
+    Answered,
 }
 
 impl Slots {
-    pub(crate) fn new(per_endpoint: usize, per_business: usize) -> Self {
+    pub(crate) fn new(
+        standings: Standings,
+        most: usize,
+        per_endpoint: usize,
+        per_business: usize,
+    ) -> Self {
+        let pool = |pool: Pool| Arc::new(Semaphore::new((most * pool.percent()).div_ceil(100)));
         Self {
             taken: Arc::default(),
+            pools: Arc::new(Pool::ALL.map(pool)),
+            freed: Arc::default(),
+            standings,
             per_endpoint,
             per_business,
         }
     }
 
-    /// A slot, or how long to wait for one.
-    pub(crate) fn take(&self, business: &BusinessId, endpoint: &str) -> Result<Slot, Duration> {
+    /// A slot for a report of `line`, if there is one now.
+    pub(crate) fn take(
+        &self,
+        business: &BusinessId,
+        endpoint: &Endpoint,
+        line: Line,
+    ) -> Option<Slot> {
         let mut taken = self.lock();
-        if taken.businesses.get(business).copied().unwrap_or_default() >= self.per_business {
-            return Err(SHORTEST_WAIT);
+        if taken.egress.is_frozen() {
+            return None;
         }
-        if taken.endpoints.len() >= REMEMBERED && !taken.endpoints.contains_key(endpoint) {
-            taken.endpoints.retain(|_, place| place.taken > 0);
-        }
-        let place = taken
-            .endpoints
-            .entry(endpoint.to_owned())
-            .or_insert_with(|| Endpoint::new(self.per_endpoint));
-        let in_line = (place.taken + 1).saturating_sub(self.per_endpoint);
-        if place.time_for(in_line, self.per_endpoint) > LONGEST_LINE {
-            return Err(place.put_off(self.per_endpoint));
-        }
-        place.taken += 1;
-        let calls = Arc::clone(&place.calls);
+        let room = self.room_of(&mut taken, endpoint);
+        let crowded =
+            taken.businesses.get(business).copied().unwrap_or_default() >= self.per_business;
+        let place = taken.endpoints.get(endpoint)?;
+        let permit = (room > 0 && !crowded)
+            .then(|| {
+                self.pool(pool_of(line, place))
+                    .clone()
+                    .try_acquire_owned()
+                    .ok()
+            })
+            .flatten();
+        let Some(permit) = permit else {
+            if line == Line::First && self.standings.cap(endpoint) > 0 {
+                taken.overflow(endpoint);
+            }
+            return None;
+        };
+        Some(self.put_in(&mut taken, business, endpoint, permit))
+    }
+
+    /// A slot for a report that finds out how an endpoint is, whatever is known of it.
+    pub(crate) fn take_probe(&self, business: &BusinessId, endpoint: &Endpoint) -> Option<Slot> {
+        let mut taken = self.lock();
+        taken.place(endpoint, self.per_endpoint);
+        let permit = self.pool(Pool::Probe).clone().try_acquire_owned().ok()?;
+        Some(self.put_in(&mut taken, business, endpoint, permit))
+    }
+
+    fn put_in(
+        &self,
+        taken: &mut Taken,
+        business: &BusinessId,
+        endpoint: &Endpoint,
+        permit: OwnedSemaphorePermit,
+    ) -> Slot {
+        taken.place(endpoint, self.per_endpoint).on_the_way += 1;
         *taken.businesses.entry(business.clone()).or_default() += 1;
-        Ok(Slot {
+        Slot {
             slots: self.clone(),
             business: business.clone(),
-            endpoint: endpoint.to_owned(),
-            calls,
+            endpoint: endpoint.clone(),
+            _permit: permit,
+        }
+    }
+
+    /// How many more reports of `line` could go to the endpoint now.
+    pub(crate) fn room(&self, endpoint: &Endpoint, line: Line) -> usize {
+        let mut taken = self.lock();
+        if taken.egress.is_frozen() {
+            return 0;
+        }
+        let room = self.room_of(&mut taken, endpoint);
+        let pool = taken
+            .endpoints
+            .get(endpoint)
+            .map_or(Pool::First, |place| pool_of(line, place));
+        room.min(self.pool(pool).available_permits())
+    }
+
+    fn room_of(&self, taken: &mut Taken, endpoint: &Endpoint) -> usize {
+        let cap = self.standings.cap(endpoint);
+        let place = taken.place(endpoint, self.per_endpoint);
+        place.pace.limit().min(cap).saturating_sub(place.on_the_way)
+    }
+
+    /// Free slots for first tries; waits until there is one.
+    pub(crate) async fn free_for_first(&self) -> usize {
+        let pool = self.pool(Pool::First);
+        // Closed never.
+        let free = pool.acquire().await;
+        drop(free);
+        pool.available_permits()
+    }
+
+    /// Waits until a slot is free at an endpoint that had none for a first try.
+    pub(crate) async fn freed(&self) {
+        self.freed.notified().await;
+    }
+
+    /// Endpoints at which first tries found no slot, and now would, at most `limit` of them.
+    pub(crate) fn overflowing(&self, limit: usize) -> Vec<(Endpoint, usize)> {
+        let mut taken = self.lock();
+        if taken.overflowing == 0 || taken.egress.is_frozen() {
+            return vec![];
+        }
+        let overflowing: Vec<Endpoint> = taken
+            .endpoints
+            .iter()
+            .filter(|(_, place)| place.overflows)
+            .map(|(endpoint, _)| endpoint.clone())
+            .collect();
+        let mut found = vec![];
+        for endpoint in overflowing {
+            let room = self.room_of(&mut taken, &endpoint);
+            if room > 0 && found.len() < limit {
+                found.push((endpoint, room));
+            }
+        }
+        found
+    }
+
+    /// Nothing more waits there.
+    pub(crate) fn overflow_ended(&self, endpoint: &Endpoint) {
+        let mut taken = self.lock();
+        if let Some(place) = taken.endpoints.get_mut(endpoint)
+            && std::mem::take(&mut place.overflows)
+        {
+            taken.overflowing -= 1;
+        }
+    }
+
+    /// More waits there.
+    pub(crate) fn overflows(&self, endpoint: &Endpoint) {
+        self.lock().overflow(endpoint);
+    }
+
+    /// Whether our own way out is taken for broken.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.lock().egress.is_frozen()
+    }
+
+    /// Learns from a call that has ended.
+    pub(crate) fn heard(&self, slot: &Slot, reach: Reach, took: Duration, now: Instant) -> Heard {
+        let endpoint = &slot.endpoint;
+        let mut taken = self.lock();
+        let egress = match reach {
+            Reach::NotDialled => None,
+            reach => taken.egress.note(endpoint, reach != Reach::Unreached, now),
+        };
+        let frozen = taken.egress.is_frozen();
+        let host = endpoint.host();
+        let host_answers = |taken: &Taken| {
+            taken.endpoints.iter().any(|(other, place)| {
+                let lately = |at: Instant| now.saturating_duration_since(at) < HOST_SEEN;
+                place.answered_at.is_some_and(lately) && other.host() == host
+            })
+        };
+        let place = taken.place(endpoint, self.per_endpoint);
+        // When it is us, what we see says nothing about them.
+        if !(frozen && reach == Reach::Unreached) {
+            place.pace.learn(reach, took);
+        }
+        let news = match reach {
+            Reach::Answered | Reach::Busy => {
+                place.answered_at = Some(now);
+                self.standings
+                    .is_set_aside(endpoint)
+                    .then_some(News::Answered)
+            }
+            Reach::Unreached
+                if !frozen
+                    && (place.pace.unreached() >= SET_ASIDE_AFTER
+                        || self.standings.is_recovering(endpoint))
+                    && !self.standings.is_set_aside(endpoint) =>
+            {
+                Some(News::SetAside {
+                    alone: !host_answers(&taken),
+                })
+            }
+            Reach::Unreached | Reach::NotDialled => None,
+        };
+        Heard {
+            ours: frozen && reach == Reach::Unreached,
+            news,
+            egress,
+        }
+    }
+
+    /// Slots in use, by pool.
+    pub(crate) fn in_use(&self, most: usize) -> [(Pool, usize); 5] {
+        Pool::ALL.map(|pool| {
+            let all = (most * pool.percent()).div_ceil(100);
+            (
+                pool,
+                all.saturating_sub(self.pool(pool).available_permits()),
+            )
         })
+    }
+
+    fn pool(&self, pool: Pool) -> &Arc<Semaphore> {
+        &self.pools[pool.place()]
     }
 
     fn free(&self, slot: &Slot) {
         let mut taken = self.lock();
         if let Some(place) = taken.endpoints.get_mut(&slot.endpoint) {
-            place.taken = place.taken.saturating_sub(1);
+            place.on_the_way = place.on_the_way.saturating_sub(1);
         }
         if let Some(count) = taken.businesses.get_mut(&slot.business) {
             *count -= 1;
@@ -151,12 +360,8 @@ impl Slots {
                 taken.businesses.remove(&slot.business);
             }
         }
-    }
-
-    fn note_call(&self, endpoint: &str, call: Duration) {
-        if let Some(place) = self.lock().endpoints.get_mut(endpoint) {
-            place.call = (place.call * 3 + call) / 4;
-            place.put_off = place.put_off.saturating_sub(1);
+        if taken.overflowing > 0 {
+            self.freed.notify_one();
         }
     }
 
@@ -166,98 +371,42 @@ impl Slots {
     }
 }
 
+impl Taken {
+    fn place(&mut self, endpoint: &Endpoint, per_endpoint: usize) -> &mut Place {
+        if self.endpoints.len() >= REMEMBERED && !self.endpoints.contains_key(endpoint) {
+            self.endpoints
+                .retain(|_, place| place.on_the_way > 0 || place.overflows);
+        }
+        self.endpoints
+            .entry(endpoint.clone())
+            .or_insert_with(|| Place {
+                on_the_way: 0,
+                overflows: false,
+                pace: Pace::new(per_endpoint),
+                answered_at: None,
+            })
+    }
+
+    fn overflow(&mut self, endpoint: &Endpoint) {
+        if let Some(place) = self.endpoints.get_mut(endpoint)
+            && !std::mem::replace(&mut place.overflows, true)
+        {
+            self.overflowing += 1;
+        }
+    }
+}
+
+fn pool_of(line: Line, place: &Place) -> Pool {
+    match line {
+        Line::Replay => Pool::Replay,
+        Line::First | Line::Retry if place.pace.is_slow() => Pool::Slow,
+        Line::First => Pool::First,
+        Line::Retry => Pool::Retry,
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         self.slots.free(self);
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.slot
-            .slots
-            .note_call(&self.slot.endpoint, self.since.elapsed());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn business(name: &str) -> BusinessId {
-        BusinessId::new(name)
-    }
-
-    /// As if the last calls there had all taken so long.
-    fn seen(slots: &Slots, endpoint: &str, call: Duration) {
-        drop(slots.take(&business("b"), endpoint).unwrap());
-        for _ in 0..40 {
-            slots.note_call(endpoint, call);
-        }
-    }
-
-    #[test]
-    fn a_slow_endpoint_has_no_line_while_a_fast_one_has_a_long_one() {
-        let slots = Slots::new(2, 10_000);
-        let b = business("b");
-        seen(&slots, "dead:443", Duration::from_secs(10));
-        seen(&slots, "fast:443", Duration::from_millis(2));
-        let kept: Vec<Slot> = std::iter::from_fn(|| slots.take(&b, "dead:443").ok()).collect();
-        assert_eq!(kept.len(), 2);
-        let fast: Vec<Slot> = (0..500)
-            .map(|_| slots.take(&b, "fast:443").unwrap())
-            .collect();
-        assert!(slots.take(&b, "dead:443").is_err());
-        drop(kept);
-        assert!(slots.take(&b, "dead:443").is_ok());
-        drop(fast);
-    }
-
-    #[test]
-    fn one_business_with_many_endpoints_is_held_too() {
-        let slots = Slots::new(10, 2);
-        let b = business("b");
-        let _one = slots.take(&b, "a:1").unwrap();
-        let _two = slots.take(&b, "b:1").unwrap();
-        assert!(slots.take(&b, "c:1").is_err());
-        assert!(slots.take(&business("other"), "c:1").is_ok());
-    }
-
-    #[test]
-    fn the_more_were_put_off_the_longer_the_next_waits_up_to_a_minute() {
-        let slots = Slots::new(1, 100);
-        let b = business("b");
-        seen(&slots, "dead:443", Duration::from_secs(5));
-        let _held = slots.take(&b, "dead:443").unwrap();
-        let waits: Vec<Duration> = (0..100)
-            .map(|_| slots.take(&b, "dead:443").unwrap_err())
-            .collect();
-        assert!(waits.is_sorted());
-        assert!(waits[0] < Duration::from_secs(15), "{:?}", waits[0]);
-        assert_eq!(waits[99], LONGEST_WAIT);
-    }
-
-    #[tokio::test]
-    async fn only_so_many_calls_run_at_once_and_who_waits_too_long_has_none() {
-        let slots = Slots::new(1, 100);
-        let b = business("b");
-        let soon = Duration::from_millis(10);
-        let first = slots.take(&b, "a:1").unwrap().turn(soon).await;
-        assert!(first.is_some());
-        assert!(slots.take(&b, "a:1").unwrap().turn(soon).await.is_none());
-        drop(first);
-        assert!(slots.take(&b, "a:1").unwrap().turn(soon).await.is_some());
-    }
-
-    #[test]
-    fn endpoints_that_nothing_goes_to_are_forgotten_in_time() {
-        let slots = Slots::new(1, 1);
-        for n in 0..3 * REMEMBERED {
-            let endpoint = format!("host{n}:80");
-            drop(slots.take(&business(&endpoint), &endpoint).unwrap());
-        }
-        let taken = slots.lock();
-        assert!(taken.endpoints.len() <= REMEMBERED);
-        assert!(taken.businesses.is_empty());
     }
 }

@@ -5,19 +5,21 @@ use std::sync::{Arc, Mutex};
 use domain::Catalogue;
 use queue::{ConsumerHandle, QueueName};
 use store::Store;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::due::DueLoop;
+use crate::health::HealthLoop;
 use crate::hints::HintLoop;
-use crate::post::Post;
+use crate::post::{NoClient, Post};
 use crate::recorder::Recorder;
 use crate::sender::Sender;
 use crate::settings::Settings;
 use crate::signers::Signers;
 use crate::slots::Slots;
+use crate::standing::Standings;
 
 /// The `callback` role.
 pub struct Worker {
@@ -33,15 +35,19 @@ impl Worker {
     /// Prepares a worker; nothing runs yet. `consumer` must run as long as it does; `prefetch` hints are held at most.
     ///
     /// # Errors
-    /// When the HTTP client cannot be made, as when the machine has no usable TLS roots.
+    /// When the HTTP client cannot be made, as when the machine has no usable TLS.
     pub fn new(
         settings: Settings,
         store: Store,
         catalogue: watch::Receiver<Arc<Catalogue>>,
         consumer: ConsumerHandle,
         prefetch: u16,
-    ) -> Result<Self, reqwest::Error> {
-        let post = Post::new(catalogue.clone(), settings.call_timeout())?;
+    ) -> Result<Self, NoClient> {
+        let post = Post::new(
+            catalogue.clone(),
+            settings.call_timeout(),
+            &settings.name_servers,
+        )?;
         Ok(Self {
             settings,
             store,
@@ -58,20 +64,22 @@ impl Worker {
         let signers = Signers::of(&self.catalogue.borrow());
         let (tried, inbox) = mpsc::channel(settings.record_batch * 2);
         let calls = TaskTracker::new();
+        let standings = Standings::default();
         let sender = Sender {
             store: self.store.clone(),
             signers: Arc::new(Mutex::new(Arc::new(signers))),
             catalogue: self.catalogue,
             slots: Slots::new(
+                standings.clone(),
+                settings.max_in_flight,
                 settings.max_in_flight_per_endpoint,
                 settings.max_in_flight_per_business,
             ),
+            standings,
             post: self.post,
-            room: Arc::new(Semaphore::new(settings.max_in_flight)),
             tried,
             calls: calls.clone(),
             lease: settings.lease(),
-            call_timeout: settings.call_timeout(),
         };
         let recorder = Recorder {
             store: self.store,
@@ -84,7 +92,14 @@ impl Worker {
             DueLoop {
                 sender: sender.clone(),
                 every: settings.poll_every(),
-                claim_size: settings.claim_batch,
+                after: [None, None, None],
+            }
+            .run(shutdown.clone()),
+        );
+        takers.spawn(
+            HealthLoop {
+                sender: sender.clone(),
+                settings: settings.clone(),
             }
             .run(shutdown.clone()),
         );

@@ -10,6 +10,7 @@ mod account;
 pub mod card;
 pub mod catalogue;
 pub mod catalogue_file;
+mod endpoint;
 pub mod gates;
 mod ids;
 pub mod life;
@@ -23,6 +24,7 @@ mod verdict;
 
 pub use account::masked_account;
 pub use catalogue::Catalogue;
+pub use endpoint::Endpoint;
 pub use ids::{
     AttemptNo, BusinessId, Epoch, Lane, MerchantId, NotAnOrderCode, OrderCode, OrderKey,
     ProductCode, SupplierId, UnixMs,

@@ -32,6 +32,7 @@ pub(crate) async fn show(front: Arc<Front>, signed: Signed) -> Result<Done, Refu
         callback_health: CallbackHealth {
             waiting: found.reports_retrying,
             parked: found.reports_parked,
+            set_aside: found.endpoints_set_aside,
         },
     })
 }

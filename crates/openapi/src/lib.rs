@@ -9,6 +9,7 @@
 pub mod answer;
 mod exact;
 pub mod headers;
+pub mod network_rule;
 pub mod replies;
 pub mod requests;
 pub mod signature;

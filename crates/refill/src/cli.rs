@@ -63,6 +63,11 @@ enum Command {
         #[command(subcommand)]
         tool: DoubtTool,
     },
+    /// Merchants' endpoints that are not well: their reports wait; pause and resume.
+    Endpoint {
+        #[command(subcommand)]
+        tool: command::endpoint::EndpointTool,
+    },
     /// Suppliers: what is paused or has tripped; pause and resume.
     Supplier {
         #[command(subcommand)]
@@ -212,6 +217,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doubt {
             tool: DoubtTool::Settle(saying),
         } => command::doubt::settle(&settings, &saying).await?,
+        Command::Endpoint { tool } => command::endpoint::run(&settings, tool).await?,
         Command::Supplier { tool } => command::gates::supplier(&settings, tool).await?,
         Command::Lane { tool } => command::gates::lane(&settings, tool).await?,
         Command::Order {

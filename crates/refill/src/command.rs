@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod doubt;
+pub(crate) mod endpoint;
 pub(crate) mod floor;
 pub(crate) mod gates;
 pub(crate) mod migrate;

@@ -85,7 +85,9 @@ impl Settings {
         let environment = Environment::with_prefix("REFILL")
             .prefix_separator("__")
             .separator("__")
-            .try_parsing(true);
+            .try_parsing(true)
+            .list_separator(",")
+            .with_list_parse_key("callback.name_servers");
         let mut settings: Self = sources
             .add_source(environment)
             .build()

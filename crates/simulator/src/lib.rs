@@ -14,6 +14,8 @@ mod form_sign;
 mod keys;
 mod magic;
 mod merchant;
+mod misbehaviour;
+mod name_server;
 mod open_platform;
 mod open_sign;
 mod pages;
@@ -29,5 +31,7 @@ pub use magic::Behaviour;
 pub use merchant::{
     MerchantReceiver, MerchantReceiverSettings, Received, ReceivedHandle, ReceivedSummary,
 };
+pub use misbehaviour::Misbehaviour;
+pub use name_server::NameServer;
 pub use open_platform::{OpenPlatformSettings, OpenPlatformSupplier};
 pub use open_sign::SignedHeaders;

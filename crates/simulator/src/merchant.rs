@@ -74,7 +74,8 @@ pub struct ReceivedSummary {
     pub unreadable: u64,
 }
 
-/// A receiver that can be run.
+/// A receiver that can be run, on several listeners if it is cloned.
+#[derive(Clone)]
 pub struct MerchantReceiver {
     desk: Arc<Desk>,
 }

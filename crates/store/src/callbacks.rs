@@ -15,13 +15,15 @@
 
 mod claim;
 mod desk;
+mod lines;
 mod record;
 
 use std::time::Duration;
 
-use domain::{Epoch, OrderFacts, OrderKey};
+use domain::{Endpoint, Epoch, OrderFacts, OrderKey};
 
-pub use desk::{ParkedReport, ReportBacklog, Resend};
+pub use desk::{ParkedReport, Resend};
+pub use lines::{Head, Pick};
 
 /// A report that is to be sent now, before its lease ends. Its try is written already.
 #[derive(Clone, Debug)]
@@ -36,17 +38,26 @@ pub struct ClaimedReport {
     pub try_no: i16,
     /// Where it goes.
     pub url: String,
+    /// What has to be reached for that.
+    pub endpoint: Endpoint,
     /// What it says: final, so the same on each try.
     pub order: OrderFacts,
 }
 
-/// Whether a report that could be claimed is to be claimed now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// Now.
-    Now,
-    /// Not before this has passed. Costs no try.
-    Later(Duration),
+/// Why a report waits. Each line has its own index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Line {
+    /// It has not been tried.
+    First,
+    /// A try has failed, or was lost with its worker.
+    Retry,
+    /// It is sent again on request.
+    Replay,
+}
+
+impl Line {
+    /// All of them, the most urgent first.
+    pub const ALL: [Self; 3] = [Self::First, Self::Retry, Self::Replay];
 }
 
 /// What one try came to.
@@ -68,6 +79,10 @@ pub struct Tried {
     pub outcome: &'static str,
     /// What happened, bounded and without secrets.
     pub detail: Option<String>,
+    /// Whose fault it was, in one word.
+    pub fault: Option<&'static str>,
+    /// Whether the call did not reach the endpoint: then the report goes out as soon as the endpoint is well.
+    pub unreached: bool,
     /// What follows.
     pub next: Next,
 }
@@ -81,4 +96,6 @@ pub enum Next {
     Again(Duration),
     /// No more, until it is asked for.
     Parked,
+    /// As if it had not been tried, after this: the fault was on our side.
+    Uncharged(Duration),
 }

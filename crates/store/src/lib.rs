@@ -10,6 +10,7 @@ pub mod callbacks;
 mod catalogue;
 mod check;
 pub mod doubt_desk;
+pub mod endpoints;
 mod error;
 mod find;
 mod fleet;

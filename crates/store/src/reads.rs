@@ -30,7 +30,7 @@ pub struct BatchView {
 }
 
 /// A balance as its merchant sees it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BalanceView {
     /// Prepaid money.
     pub prepaid: Money,
@@ -38,10 +38,12 @@ pub struct BalanceView {
     pub held: Money,
     /// How far the free part may go below zero.
     pub credit_line: Money,
-    /// Reports that wait for their next try after a failed one.
+    /// Reports that wait for their next try after a failed one, counted up to 10,000.
     pub reports_retrying: i64,
-    /// Reports that were given up and wait for a resend.
+    /// Reports that were given up and wait for a resend, counted up to 10,000.
     pub reports_parked: i64,
+    /// Endpoints that are set aside, or paused, and have reports of this business waiting.
+    pub endpoints_set_aside: Vec<String>,
 }
 
 const ORDER: &str = "SELECT o.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
@@ -143,9 +145,21 @@ impl Store {
             let statement = session
                 .client()
                 .prepare_cached(
-                    "SELECT prepaid, held, credit_line,
-                            (SELECT count(*) FROM callbacks c WHERE c.business_id = $1 AND c.due_at IS NOT NULL AND c.tries > 0),
-                            (SELECT count(*) FROM callbacks c WHERE c.business_id = $1 AND c.state = 3)
+                    "WITH RECURSIVE failed AS (
+                         (SELECT endpoint FROM callbacks WHERE business_id = $1 AND state = 0 AND tries > 0
+                          ORDER BY endpoint LIMIT 1)
+                         UNION ALL
+                         SELECT n.endpoint FROM failed f, LATERAL (
+                             SELECT c.endpoint FROM callbacks c
+                             WHERE c.business_id = $1 AND c.state = 0 AND c.tries > 0 AND c.endpoint > f.endpoint
+                             ORDER BY c.endpoint LIMIT 1) n
+                     )
+                     SELECT prepaid, held, credit_line,
+                            (SELECT count(*) FROM (SELECT FROM callbacks c WHERE c.business_id = $1 AND c.state = 0
+                                                   AND c.tries > 0 LIMIT 10000) w),
+                            (SELECT count(*) FROM (SELECT FROM callbacks c WHERE c.business_id = $1 AND c.state = 3 LIMIT 10000) p),
+                            ARRAY(SELECT e.endpoint FROM (SELECT endpoint FROM failed LIMIT 100) f JOIN endpoints e USING (endpoint)
+                                  WHERE e.state <> 2 ORDER BY 1)
                      FROM balances WHERE business_id = $1",
                 )
                 .await?;
@@ -157,6 +171,7 @@ impl Store {
                 credit_line: Money::from_units(row.get(2)),
                 reports_retrying: row.get(3),
                 reports_parked: row.get(4),
+                endpoints_set_aside: row.get(5),
             }))
         })
         .await

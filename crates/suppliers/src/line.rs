@@ -77,6 +77,7 @@ impl Line {
     /// A line by the card: its time-out, and as many idle connections as calls in flight.
     pub(crate) fn new(card: &SupplierCard) -> Result<Self, reqwest::Error> {
         let client = Client::builder()
+            .tls_backend_rustls()
             .user_agent(concat!("refill/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
             .redirect(redirect::Policy::none())

@@ -49,8 +49,9 @@ fn says_accepted(answer: &Answered) {
     }
 }
 
-/// What the database holds: batches, orders, held money.
+/// What the database holds: batches, orders, money that has been held.
 async fn stored(scene: &Scene) -> String {
-    let sql = "SELECT concat_ws(' ', (SELECT count(*) FROM batches), (SELECT count(*) FROM orders), (SELECT sum(held) FROM balances))";
+    let sql = "SELECT concat_ws(' ', (SELECT count(*) FROM batches), (SELECT count(*) FROM orders),
+                         (SELECT sum(held_delta) FROM ledger WHERE kind = 'hold'))";
     scene.ground.ask(sql).await
 }

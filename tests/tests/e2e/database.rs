@@ -248,7 +248,7 @@ async fn what_is_wrong_nevertheless_is_found() {
             format!("UPDATE callback_tries SET outcome = 'delivered' WHERE {done}"),
         ),
         (
-            "no report waits ten minutes after its time has come",
+            "no report waits ten minutes after its time has come, unless its endpoint is not well",
             format!("UPDATE callbacks SET state = 0, due_at = now() - interval '1 hour' WHERE {done}"),
             format!("UPDATE callbacks SET state = 2, due_at = NULL WHERE {done}"),
         ),

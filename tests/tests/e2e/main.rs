@@ -16,6 +16,7 @@ mod cancel;
 mod contract;
 mod database;
 mod docs;
+mod endpoints;
 mod harness;
 mod pushes;
 mod reports;

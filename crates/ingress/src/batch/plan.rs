@@ -3,6 +3,7 @@
 use domain::catalogue::Business;
 use domain::product::{Fault, Price, Product};
 use domain::{Catalogue, OrderCode};
+use openapi::network_rule::judge_url;
 use openapi::requests::{BadRequest, BatchItem, BatchLimits, ItemProblems, OrderBatch};
 use store::intake::{BatchClaim, NewBatch, NewOrder};
 
@@ -51,6 +52,18 @@ pub(super) fn plan(
         biz_code: batch.batch_biz_code.clone(),
         digest: *batch.content_digest().as_bytes(),
     };
+    if let Some(url) = &batch.callback_url
+        && let Err(closed) = judge_url(url.url(), &catalogue.platform.callback_allow)
+    {
+        let fault = Fault {
+            field: "callbackUrl",
+            reason: closed.to_string(),
+        };
+        return Err(Refused {
+            refusal: Refusal::from(BadRequest::Field(fault)),
+            claim: Some(claim),
+        });
+    }
     match orders(&batch, business, catalogue) {
         Ok((product, orders)) => Ok(Some(NewBatch {
             claim,

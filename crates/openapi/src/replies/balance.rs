@@ -29,10 +29,13 @@ pub struct Balance {
 }
 
 /// How a business's status reports fare.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CallbackHealth {
-    /// Reports that wait for their first or next try.
+    /// Reports that wait for their next try after a failed one.
     pub waiting: i64,
     /// Reports that were tried to the end and wait for a resend.
     pub parked: i64,
+    /// Endpoints (scheme, host, port) that could not be reached: their reports wait until one that is sent as a probe arrives.
+    pub set_aside: Vec<String>,
 }

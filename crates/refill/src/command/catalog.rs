@@ -64,6 +64,13 @@ fn read(path: &Path) -> anyhow::Result<CatalogueFile> {
         platform.callback_private_key = Some(key);
     }
     check_keys(&file)?;
+    for business in &mut file.business {
+        if let Some(text) = &business.callback_url {
+            let url = openapi::requests::CallbackUrl::parse(text)
+                .with_context(|| format!("business {}, callback_url", business.id))?;
+            business.callback_url = Some(url.to_string());
+        }
+    }
     Ok(file)
 }
 

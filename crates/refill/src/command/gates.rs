@@ -18,6 +18,18 @@ pub(crate) struct Word {
     operator: Operator,
 }
 
+impl Word {
+    /// Who, and why.
+    pub(crate) fn said(&self) -> anyhow::Result<(String, &str)> {
+        let reason = self.reason.trim();
+        anyhow::ensure!(
+            reason.chars().count() <= 200,
+            "--reason: at most 200 characters"
+        );
+        Ok((self.operator.name()?, reason))
+    }
+}
+
 /// `refill supplier …`
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum SupplierTool {
@@ -118,12 +130,7 @@ async fn pause(
     lane: Option<&Lane>,
     word: &Word,
 ) -> anyhow::Result<()> {
-    let by = word.operator.name()?;
-    let reason = word.reason.trim();
-    anyhow::ensure!(
-        reason.chars().count() <= 200,
-        "--reason: at most 200 characters"
-    );
+    let (by, reason) = word.said()?;
     let what = named(supplier, lane);
     if store.pause(supplier, lane, &by, reason).await? {
         tracing::info!(

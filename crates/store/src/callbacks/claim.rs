@@ -1,44 +1,26 @@
-//! Which reports are due, and the claim: each try is written before its call.
+//! The claim: each try is written before its call.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use deadpool_postgres::Transaction;
-use domain::{BusinessId, Epoch, OrderCode, OrderKey, schedule};
+use domain::{BusinessId, Endpoint, Epoch, OrderCode, OrderKey, schedule};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Admission, ClaimedReport};
+use super::ClaimedReport;
 use crate::reads::order_facts;
 use crate::session::{commit, in_ms};
 use crate::{Store, StoreError};
 
 impl Store {
-    /// Reports whose time has come, or whose worker was lost, the longest due first.
-    pub async fn due_reports(&self, limit: i64) -> Result<Vec<OrderKey>, StoreError> {
-        self.bounded(async {
-            let session = self.session().await?;
-            let statement = session
-                .client()
-                .prepare_cached(
-                    "SELECT business_id, order_code FROM callbacks
-                     WHERE due_at IS NOT NULL AND due_at <= now() ORDER BY due_at LIMIT $1",
-                )
-                .await?;
-            let rows = session.client().query(&statement, &[&limit]).await?;
-            session.give_back();
-            Ok(rows.iter().map(key).collect())
-        })
-        .await
-    }
-
     /// Claims those of `keys` that may be sent now, skipping what another worker holds. `admit` is asked once for each of them, and
-    /// what it puts off is due again then. The claimed come in the order in which they were admitted.
+    /// what it does not admit stays as it is. The claimed come in the order in which they were admitted.
     pub async fn claim_reports(
         &self,
         keys: &[OrderKey],
         lease: Duration,
-        mut admit: impl FnMut(&ClaimedReport) -> Admission + Send,
+        mut admit: impl FnMut(&ClaimedReport) -> bool + Send,
     ) -> Result<Vec<ClaimedReport>, StoreError> {
         let unique: HashSet<&OrderKey> = keys.iter().collect();
         if unique.is_empty() {
@@ -50,20 +32,15 @@ impl Store {
                 let transaction = session.begin().await?;
                 let found = lock(&transaction, unique).await?;
                 let mut claimed = vec![];
-                let mut put_off = vec![];
                 let mut used_up = vec![];
                 for report in found {
                     if report.try_no > schedule::MAX_TRIES {
                         used_up.push(report);
-                        continue;
-                    }
-                    match admit(&report) {
-                        Admission::Now => claimed.push(report),
-                        Admission::Later(wait) => put_off.push((report, wait)),
+                    } else if admit(&report) {
+                        claimed.push(report);
                     }
                 }
                 begin_tries(&transaction, &claimed, lease).await?;
-                put_off_reports(&transaction, &put_off).await?;
                 park(&transaction, &used_up).await?;
                 Ok((transaction, claimed))
             })
@@ -83,7 +60,7 @@ async fn lock(
     let (businesses, codes) = arrays(keys);
     let statement = tx
         .prepare_cached(
-            "SELECT c.business_id, c.url, c.epoch + 1 AS epoch, c.round, (c.tries + 1)::smallint AS try_no,
+            "SELECT c.business_id, c.url, c.endpoint, c.epoch + 1 AS epoch, c.round, (c.tries + 1)::smallint AS try_no,
                     o.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
                     o.message, o.voucher, (extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms,
                     (extract(epoch FROM o.finished_at) * 1000)::bigint AS finished_ms
@@ -115,10 +92,10 @@ async fn begin_tries(
                         due_at = now() + $3::bigint * interval '1 millisecond'
                  FROM unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)
                  WHERE c.business_id = k.business_id AND c.order_code = k.order_code
-                 RETURNING c.business_id, c.order_code, c.round, c.tries
+                 RETURNING c.business_id, c.order_code, c.epoch, c.round, c.tries
              )
-             INSERT INTO callback_tries (business_id, order_code, round, try_no)
-             SELECT business_id, order_code, round, tries FROM claimed",
+             INSERT INTO callback_tries (business_id, order_code, epoch, round, try_no)
+             SELECT business_id, order_code, epoch, round, tries FROM claimed",
         )
         .await?;
     let rows = tx
@@ -129,27 +106,6 @@ async fn begin_tries(
     } else {
         Err(StoreError::unreadable("a report changed under its lock"))
     }
-}
-
-async fn put_off_reports(
-    tx: &Transaction<'_>,
-    put_off: &[(ClaimedReport, Duration)],
-) -> Result<(), StoreError> {
-    if put_off.is_empty() {
-        return Ok(());
-    }
-    let (businesses, codes) = arrays(put_off.iter().map(|(report, _)| &report.key));
-    let waits: Vec<i64> = put_off.iter().map(|(_, wait)| in_ms(*wait)).collect();
-    let statement = tx
-        .prepare_cached(
-            "UPDATE callbacks c SET state = 0, due_at = now() + k.wait_ms * interval '1 millisecond'
-             FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS k (business_id, order_code, wait_ms)
-             WHERE c.business_id = k.business_id AND c.order_code = k.order_code",
-        )
-        .await?;
-    tx.execute(&statement, &[&businesses, &codes, &waits])
-        .await?;
-    Ok(())
 }
 
 /// The last try of the round was lost with its worker.
@@ -189,6 +145,7 @@ fn report(row: &Row) -> Result<ClaimedReport, StoreError> {
         round: row.get("round"),
         try_no: row.get("try_no"),
         url: row.get("url"),
+        endpoint: Endpoint::new(row.get::<_, String>("endpoint")),
         order: order_facts(row)?,
     })
 }

@@ -40,15 +40,6 @@ pub struct ParkedReport {
     pub detail: Option<String>,
 }
 
-/// How much waits to be reported.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReportBacklog {
-    /// Reports whose time has come, counted up to 100,000.
-    pub due: i64,
-    /// How long the oldest of them has been due, in milliseconds.
-    pub oldest_due_ms: i64,
-}
-
 impl Store {
     /// Sends parked and delivered reports of a business again, each with a new round of tries, at most 1,000 at a time and
     /// `per_second` of them a second (0: at once). Returns how many.
@@ -136,7 +127,7 @@ impl Store {
                             (extract(epoch FROM t.started_at) * 1000)::bigint, t.outcome, t.http_status, t.detail
                      FROM callbacks c
                      LEFT JOIN callback_tries t ON t.business_id = c.business_id AND t.order_code = c.order_code
-                          AND t.round = c.round AND t.try_no = c.tries
+                          AND t.epoch = c.epoch
                      WHERE c.state = 3 AND ($1::text IS NULL OR c.business_id = $1)
                      ORDER BY c.business_id, c.order_code LIMIT $2",
                 )
@@ -164,24 +155,21 @@ impl Store {
         .await
     }
 
-    /// How much waits to be reported, for the metrics.
-    pub async fn report_backlog(&self) -> Result<ReportBacklog, StoreError> {
+    /// Forgets tries of reports that are done with, older than `days`, at most `limit` of them. Returns how many.
+    pub async fn forget_tries(&self, days: i32, limit: i64) -> Result<u64, StoreError> {
         self.bounded(async {
             let session = self.session().await?;
             let statement = session
                 .client()
                 .prepare_cached(
-                    "SELECT count(*), coalesce((extract(epoch FROM now() - min(due_at)) * 1000)::bigint, 0)
-                     FROM (SELECT due_at FROM callbacks WHERE due_at IS NOT NULL AND due_at <= now()
-                           ORDER BY due_at LIMIT 100000) AS due",
+                    "DELETE FROM callback_tries WHERE ctid = ANY (ARRAY(
+                         SELECT t.ctid FROM callback_tries t JOIN callbacks c USING (business_id, order_code)
+                         WHERE t.started_at < now() - make_interval(days => $1) AND c.state >= 2 LIMIT $2))",
                 )
                 .await?;
-            let row = session.client().query_one(&statement, &[]).await?;
+            let forgotten = session.client().execute(&statement, &[&days, &limit]).await?;
             session.give_back();
-            Ok(ReportBacklog {
-                due: row.get(0),
-                oldest_due_ms: row.get(1),
-            })
+            Ok(forgotten)
         })
         .await
     }

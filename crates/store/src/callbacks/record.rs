@@ -48,12 +48,13 @@ struct Rows<'t> {
     businesses: Vec<&'t str>,
     codes: Vec<Uuid>,
     epochs: Vec<i32>,
-    rounds: Vec<i16>,
-    tries: Vec<i16>,
     durations_ms: Vec<i32>,
     http_statuses: Vec<Option<i16>>,
     outcomes: Vec<&'t str>,
     details: Vec<Option<&'t str>>,
+    faults: Vec<Option<&'static str>>,
+    unreached: Vec<bool>,
+    charged: Vec<bool>,
     states: Vec<i16>,
     waits_ms: Vec<i64>,
 }
@@ -69,16 +70,17 @@ impl<'t> Rows<'t> {
             rows.businesses.push(business.as_str());
             rows.codes.push(order.uuid());
             rows.epochs.push(t.epoch.0);
-            rows.rounds.push(t.round);
-            rows.tries.push(t.try_no);
             rows.durations_ms
                 .push(i32::try_from(t.duration.as_millis()).unwrap_or(i32::MAX));
             rows.http_statuses
                 .push(t.http_status.and_then(|s| i16::try_from(s).ok()));
             rows.outcomes.push(t.outcome);
             rows.details.push(t.detail.as_deref());
+            rows.faults.push(t.fault);
+            rows.unreached.push(t.unreached);
+            rows.charged.push(!matches!(t.next, Next::Uncharged(_)));
             let (state, wait_ms) = match t.next {
-                Next::Again(wait) => (0, in_ms(wait)),
+                Next::Again(wait) | Next::Uncharged(wait) => (0, in_ms(wait)),
                 Next::Delivered => (2, 0),
                 Next::Parked => (3, 0),
             };
@@ -93,12 +95,11 @@ impl<'t> Rows<'t> {
         let statement = tx
             .prepare_cached(
                 "UPDATE callback_tries t SET duration_ms = d.duration_ms, http_status = d.http_status, outcome = d.outcome,
-                        detail = d.detail
-                 FROM unnest($1::text[], $2::uuid[], $3::smallint[], $4::smallint[], $5::int[], $6::smallint[], $7::text[],
-                             $8::text[])
-                     AS d (business_id, order_code, round, try_no, duration_ms, http_status, outcome, detail)
-                 WHERE t.business_id = d.business_id AND t.order_code = d.order_code AND t.round = d.round
-                   AND t.try_no = d.try_no",
+                        detail = d.detail, fault = d.fault, charged = d.charged
+                 FROM unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::smallint[], $6::text[], $7::text[], $8::text[],
+                             $9::boolean[])
+                     AS d (business_id, order_code, epoch, duration_ms, http_status, outcome, detail, fault, charged)
+                 WHERE t.business_id = d.business_id AND t.order_code = d.order_code AND t.epoch = d.epoch",
             )
             .await?;
         tx.execute(
@@ -106,12 +107,13 @@ impl<'t> Rows<'t> {
             &[
                 &self.businesses,
                 &self.codes,
-                &self.rounds,
-                &self.tries,
+                &self.epochs,
                 &self.durations_ms,
                 &self.http_statuses,
                 &self.outcomes,
                 &self.details,
+                &self.faults,
+                &self.charged,
             ],
         )
         .await?;
@@ -123,20 +125,22 @@ impl<'t> Rows<'t> {
         let statement = tx
             .prepare_cached(
                 "UPDATE callbacks c
-                 SET state = d.state,
+                 SET state = d.state, unreached = d.unreached, tries = c.tries - CASE WHEN d.charged THEN 0 ELSE 1 END,
                      due_at = CASE WHEN d.state = 0 THEN now() + d.wait_ms * interval '1 millisecond' END,
                      delivered_at = CASE WHEN d.state = 2 THEN now() ELSE c.delivered_at END
-                 FROM unnest($1::text[], $2::uuid[], $3::int[], $4::smallint[], $5::bigint[])
-                     AS d (business_id, order_code, epoch, state, wait_ms)
+                 FROM unnest($1::text[], $2::uuid[], $3::int[], $4::smallint[], $5::bigint[], $6::boolean[], $7::boolean[])
+                     AS d (business_id, order_code, epoch, state, wait_ms, unreached, charged)
                  WHERE c.business_id = d.business_id AND c.order_code = d.order_code AND c.epoch = d.epoch AND c.state = 1",
             )
             .await?;
-        let columns: [&(dyn ToSql + Sync); 5] = [
+        let columns: [&(dyn ToSql + Sync); 7] = [
             &self.businesses,
             &self.codes,
             &self.epochs,
             &self.states,
             &self.waits_ms,
+            &self.unreached,
+            &self.charged,
         ];
         Ok(tx.execute(&statement, &columns).await?)
     }

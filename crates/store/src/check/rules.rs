@@ -173,16 +173,20 @@ pub(super) const RULES: [Rule; 22] = [
         says: "a report that was delivered or parked has its tries, at most ten a round",
         span: Span::Orders,
         asks: "SELECT c.order_code::text FROM {callbacks} c
-         LEFT JOIN LATERAL (SELECT count(*) AS tries, count(*) FILTER (WHERE t.outcome = 'delivered') AS delivered
+         LEFT JOIN LATERAL (SELECT count(*) FILTER (WHERE t.charged) AS tries, count(*) FILTER (WHERE t.outcome = 'delivered') AS delivered
                             FROM callback_tries t WHERE t.business_id = c.business_id AND t.order_code = c.order_code
                                 AND t.round = c.round) t ON true
-         WHERE t.tries <> c.tries OR t.tries > 10 OR (c.state = 2 AND t.delivered = 0) OR (c.state = 3 AND t.tries < 10)",
+         WHERE (t.tries <> c.tries AND c.created_at > now() - interval '1 day') OR t.tries > 10
+             OR (c.state = 2 AND t.delivered = 0 AND t.tries > 0) OR (c.state = 3 AND c.tries < 10 AND NOT c.unreached)",
         advice: "Send the report again: `refill callback resend`; repeated reports do no harm.",
     },
     Rule {
-        says: "no report waits ten minutes after its time has come",
+        says: "no report waits ten minutes after its time has come, unless its endpoint is not well",
         span: Span::Open,
-        asks: "SELECT order_code::text FROM callbacks WHERE due_at < now() - interval '10 minutes'",
+        asks: "SELECT order_code::text FROM callbacks c
+         WHERE (c.due_at IS NOT NULL AND c.round = 1 AND c.tries = 0 OR c.due_at IS NOT NULL AND c.round = 1 AND c.tries > 0
+                OR c.due_at IS NOT NULL AND c.round > 1) AND c.due_at < now() - interval '10 minutes'
+             AND NOT EXISTS (SELECT FROM endpoints e WHERE e.endpoint IN (c.endpoint, '//' || substring(c.endpoint from '//(\\[[^]]*\\]|[^:]*)')))",
         advice: "Look whether `refill callback` runs, and at its log for that order.",
     },
     Rule {

@@ -22,7 +22,7 @@ pub struct Overview {
     pub doubts: i64,
     /// Reports that wait for a try, or are being sent.
     pub reports_waiting: i64,
-    /// How long the oldest of them has been due, in milliseconds.
+    /// How long the first try that is due first, at an endpoint that is well, has been due, in milliseconds.
     pub reports_late_ms: i64,
     /// Reports that were given up.
     pub reports_parked: i64,
@@ -74,11 +74,26 @@ impl Store {
             let read = one_moment(&mut session).await?;
             let totals = read
                 .prepare_cached(
-                    "SELECT (extract(epoch FROM now()) * 1000)::bigint,
+                    "WITH RECURSIVE walk AS (
+                         (SELECT endpoint, due_at FROM callbacks WHERE due_at IS NOT NULL AND round = 1 AND tries = 0
+                          ORDER BY endpoint, due_at LIMIT 1)
+                         UNION ALL
+                         SELECT n.endpoint, n.due_at FROM walk w, LATERAL (
+                             SELECT c.endpoint, c.due_at FROM callbacks c
+                             WHERE c.due_at IS NOT NULL AND c.round = 1 AND c.tries = 0 AND c.endpoint > w.endpoint
+                             ORDER BY c.endpoint, c.due_at LIMIT 1) n
+                     ), heads AS (
+                         SELECT due_at FROM walk w WHERE NOT EXISTS (SELECT FROM endpoints e WHERE e.endpoint = w.endpoint)
+                     )
+                     SELECT (extract(epoch FROM now()) * 1000)::bigint,
                             (SELECT count(*) FROM (SELECT FROM doubts WHERE closed_at IS NULL ORDER BY opened_at LIMIT $1) d),
-                            (SELECT count(*) FROM (SELECT FROM callbacks WHERE due_at IS NOT NULL ORDER BY due_at LIMIT $1) c),
-                            coalesce((SELECT (extract(epoch FROM now() - due_at) * 1000)::bigint FROM callbacks
-                                      WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1), 0),
+                            (SELECT count(*) FROM (SELECT FROM callbacks WHERE due_at IS NOT NULL AND round = 1 AND tries = 0
+                                                   UNION ALL
+                                                   SELECT FROM callbacks WHERE due_at IS NOT NULL AND round = 1 AND tries > 0
+                                                   UNION ALL
+                                                   SELECT FROM callbacks WHERE due_at IS NOT NULL AND round > 1 LIMIT $1) c),
+                            coalesce((SELECT (extract(epoch FROM now() - min(due_at)) * 1000)::bigint
+                                      FROM (SELECT due_at FROM heads LIMIT 1000) h), 0),
                             (SELECT count(*) FROM (SELECT FROM callbacks WHERE state = 3
                                                    ORDER BY business_id, order_code LIMIT $1) p),
                             (SELECT count(*) FROM (SELECT FROM outbox ORDER BY due_at LIMIT $1) o)",

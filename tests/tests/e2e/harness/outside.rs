@@ -22,6 +22,8 @@ pub(crate) struct Outside {
     pub(crate) swift: SocketAddr,
     pub(crate) harbor: SocketAddr,
     pub(crate) merchant: SocketAddr,
+    /// To be run on more addresses.
+    pub(crate) receiver: MerchantReceiver,
     pub(crate) received: ReceivedHandle,
     pub(crate) merchant_key: RsaPair,
     pub(crate) platform_key: RsaPair,
@@ -83,12 +85,13 @@ impl Outside {
         })
         .unwrap();
         let received = receiver.handle();
-        let run = receiver.run(merchant_listener, shutdown.clone());
+        let run = receiver.clone().run(merchant_listener, shutdown.clone());
         tasks.spawn(async { run.await.unwrap() });
         Self {
             swift,
             harbor,
             merchant,
+            receiver,
             received,
             merchant_key,
             platform_key,

@@ -22,6 +22,8 @@ pub(crate) struct Platform {
     listen: String,
     database_url: String,
     amqp_url: String,
+    /// Settings that differ from the usual ones.
+    settings: Vec<(String, String)>,
     process: Option<Child>,
 }
 
@@ -83,6 +85,18 @@ pub(crate) fn root() -> PathBuf {
 
 impl Platform {
     pub(crate) fn start(ground: &Ground, outside: &Outside) -> Self {
+        Self::start_with(ground, outside, &[])
+    }
+
+    /// With these settings in its environment.
+    pub(crate) fn start_with(
+        ground: &Ground,
+        outside: &Outside,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let settings = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let listen = servers::free_address().unwrap().to_string();
         let folder = ground.folder.path().to_owned();
         let catalogue = catalogue(CATALOGUE, outside, &listen);
@@ -95,6 +109,7 @@ impl Platform {
             listen,
             database_url: ground.database_url.clone(),
             amqp_url: ground.amqp_url.clone(),
+            settings: settings.collect(),
             process: None,
         };
         tokio::task::block_in_place(|| platform.go_on());
@@ -120,6 +135,7 @@ impl Platform {
         command
             .env("DATABASE_URL", &self.database_url)
             .env("AMQP_URL", &self.amqp_url)
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }

@@ -1,16 +1,10 @@
 //! The network rule (`CONTRACT.md` §6): a report must not lead into the platform's own network.
 //!
-//! Judged on the address that is really connected to: names are resolved here and only what is allowed is handed to the connector;
-//! an address that stands in the URL itself is never resolved, so it is judged before the call. Redirects are not followed and
-//! proxies not asked, elsewhere (`post.rs`).
+//! Judged here, at intake on what a URL shows, and at every try on the address that is really connected to.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use domain::Catalogue;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::sync::watch;
 use url::{Host, Url};
 
 /// All that is not a public unicast address of IPv4.
@@ -55,35 +49,63 @@ const fn v6(a: u16, b: u16, prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), prefix)
 }
 
+/// The ports below 1024 that reports may go to.
+const OPEN_LOW_PORTS: [u16; 8] = [80, 81, 82, 88, 443, 444, 800, 880];
+
+/// Ports from 1024 on at which databases, brokers and control planes listen, and nobody who takes reports.
+const CLOSED_HIGH_PORTS: [u16; 38] = [
+    1433, 1434, 1521, 1723, 2049, 2181, 2375, 2376, 2379, 2380, 3306, 3389, 4369, 4444, 5060, 5061,
+    5432, 5671, 5672, 5900, 5984, 6000, 6379, 6443, 6566, 6667, 6697, 7000, 9042, 9092, 9200, 9300,
+    10250, 11211, 15672, 25672, 27017, 50070,
+];
+
 /// A report would lead where it must not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Closed {
+pub enum Closed {
     /// An address.
-    #[error("the address is closed to reports: {0}")]
+    #[error("leads to an address that is closed to reports: {0}")]
     Address(&'static str),
     /// A name, all of whose addresses are closed.
-    #[error("the name leads only to addresses that are closed to reports: {0}")]
+    #[error("leads only to addresses that are closed to reports: {0}")]
     Name(&'static str),
+    /// A port.
+    #[error("leads to a port that is closed to reports: {0}")]
+    Port(u16),
 }
 
-/// Judges an address; `exceptions` come from the catalogue, for tests and demos.
-pub(crate) fn judge(address: IpAddr, exceptions: &[IpNet]) -> Result<(), Closed> {
-    if exceptions.iter().any(|net| net.contains(&address)) {
-        return Ok(());
+/// Judges what a URL shows: its port, and an address that stands in it, however that is written. A name is judged when it is
+/// resolved. `exceptions` come from the catalogue, for tests and demos.
+///
+/// # Errors
+/// Why no report may go there.
+pub fn judge_url(url: &Url, exceptions: &[IpNet]) -> Result<(), Closed> {
+    let address: Option<IpAddr> = match url.host() {
+        Some(Host::Ipv4(address)) => Some(address.into()),
+        Some(Host::Ipv6(address)) => Some(address.into()),
+        Some(Host::Domain(_)) | None => None,
+    };
+    if let Some(address) = address {
+        if excepted(address, exceptions) {
+            return Ok(());
+        }
+        if let Some(kind) = closed_kind(address) {
+            return Err(Closed::Address(kind));
+        }
     }
-    match closed_kind(address) {
-        Some(kind) => Err(Closed::Address(kind)),
-        None => Ok(()),
+    let port = url.port_or_known_default().unwrap_or_default();
+    let closed = if port < 1024 {
+        !OPEN_LOW_PORTS.contains(&port)
+    } else {
+        CLOSED_HIGH_PORTS.contains(&port)
+    };
+    if closed {
+        return Err(Closed::Port(port));
     }
+    Ok(())
 }
 
-/// Judges an address that stands in the URL itself; a name is judged when it is resolved.
-pub(crate) fn judge_url(url: &Url, exceptions: &[IpNet]) -> Result<(), Closed> {
-    match url.host() {
-        Some(Host::Ipv4(address)) => judge(address.into(), exceptions),
-        Some(Host::Ipv6(address)) => judge(address.into(), exceptions),
-        Some(Host::Domain(_)) | None => Ok(()),
-    }
+fn excepted(address: IpAddr, exceptions: &[IpNet]) -> bool {
+    exceptions.iter().any(|net| net.contains(&address))
 }
 
 fn closed_kind(address: IpAddr) -> Option<&'static str> {
@@ -100,40 +122,20 @@ fn closed_kind(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// Resolves names for the HTTP client, and lets only open addresses through.
-pub(crate) struct OpenAddresses {
-    /// Holds the exceptions, as they are when a name is resolved.
-    catalogue: watch::Receiver<Arc<Catalogue>>,
-}
-
-impl OpenAddresses {
-    pub(crate) const fn new(catalogue: watch::Receiver<Arc<Catalogue>>) -> Self {
-        Self { catalogue }
-    }
-}
-
-impl Resolve for OpenAddresses {
-    fn resolve(&self, name: Name) -> Resolving {
-        let catalogue = Arc::clone(&self.catalogue.borrow());
-        Box::pin(async move {
-            // The port is put in by the client.
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let open = only_open(found, &catalogue.platform.callback_allow)?;
-            Ok(Box::new(open.into_iter()) as Addrs)
-        })
-    }
-}
-
-fn only_open(
-    found: impl Iterator<Item = SocketAddr>,
+/// Of a name's addresses those that reports may go to.
+///
+/// # Errors
+/// [`Closed::Name`] when none is left.
+pub fn only_open(
+    found: impl IntoIterator<Item = IpAddr>,
     exceptions: &[IpNet],
-) -> Result<Vec<SocketAddr>, Closed> {
+) -> Result<Vec<IpAddr>, Closed> {
     let mut why = "it has no address";
     let mut open = vec![];
     for address in found {
-        match judge(address.ip(), exceptions) {
-            Ok(()) => open.push(address),
-            Err(Closed::Address(kind) | Closed::Name(kind)) => why = kind,
+        match closed_kind(address) {
+            Some(kind) if !excepted(address, exceptions) => why = kind,
+            _ => open.push(address),
         }
     }
     if open.is_empty() {
@@ -148,7 +150,7 @@ mod tests {
     use super::*;
 
     fn closed(address: &str) -> bool {
-        judge(address.parse().unwrap(), &[]).is_err()
+        only_open([address.parse().unwrap()], &[]).is_err()
     }
 
     #[test]
@@ -254,7 +256,7 @@ mod tests {
             "127.0.0.1/32".parse().unwrap(),
             "fd00::/16".parse().unwrap(),
         ];
-        let open = |address: &str| judge(address.parse().unwrap(), &exceptions).is_ok();
+        let open = |address: &str| only_open([address.parse().unwrap()], &exceptions).is_ok();
         assert!(open("127.0.0.1"));
         assert!(open("fd00::1"));
         assert!(!open("127.0.0.2"));
@@ -278,6 +280,23 @@ mod tests {
             "https://10.0.0.1:8443/a?b=c",
             "http://169.254.169.254/latest/meta-data",
             "http://１２７.０.０.１/",
+            "http://0/",
+            "http://0x0a.0x0.0x0.0x1/",
+            "http://012.1/",
+            "http://192.168.257/",
+            "http://3232235777/",
+            "http://0xA9FEA9FE/",
+            "http://0251.0376.0251.0376/",
+            "http://100.64.0.1/",
+            "http://224.0.0.1/",
+            "http://255.255.255.255/",
+            "http://[fe80::1]/",
+            "http://[fd00:ec2::254]/",
+            "http://[64:ff9b::a9fe:a9fe]/",
+            "http://[2002:7f00:1::]/",
+            "http://[::ffff:0:127.0.0.1]/",
+            "http://%31%32%37.0.0.1/",
+            "http://①②⑦.0.0.1/",
         ] {
             let url = Url::parse(text).unwrap();
             assert!(judge_url(&url, &[]).is_err(), "{text}");
@@ -290,38 +309,33 @@ mod tests {
 
     #[test]
     fn of_a_name_s_addresses_only_the_open_ones_are_left() {
-        let at = |text: &str| SocketAddr::new(text.parse().unwrap(), 0);
+        let at = |text: &str| -> IpAddr { text.parse().unwrap() };
         let mixed = [at("10.0.0.1"), at("8.8.8.8"), at("::1")];
-        assert_eq!(only_open(mixed.into_iter(), &[]), Ok(vec![at("8.8.8.8")]));
+        assert_eq!(only_open(mixed, &[]), Ok(vec![at("8.8.8.8")]));
         let inside = [at("10.0.0.1"), at("127.0.0.1")];
-        assert_eq!(
-            only_open(inside.into_iter(), &[]),
-            Err(Closed::Name("loopback"))
-        );
-        assert!(only_open(std::iter::empty(), &[]).is_err());
+        assert_eq!(only_open(inside, &[]), Err(Closed::Name("loopback")));
+        assert_eq!(only_open([], &[]), Err(Closed::Name("it has no address")));
+        let loopback = ["127.0.0.0/8".parse().unwrap()];
+        assert_eq!(only_open(inside, &loopback), Ok(vec![at("127.0.0.1")]));
     }
 
-    #[tokio::test]
-    async fn a_name_that_leads_inside_is_not_resolved_for_the_client() {
-        let (_sender, catalogue) = watch::channel(Arc::new(Catalogue::default()));
-        let resolver = OpenAddresses::new(catalogue);
-        let error = resolver
-            .resolve("localhost".parse().unwrap())
-            .await
-            .err()
-            .unwrap();
-        assert!(error.downcast_ref::<Closed>().is_some(), "{error}");
-    }
-
-    #[tokio::test]
-    async fn the_exceptions_are_those_of_the_catalogue_in_force() {
-        let (sender, catalogue) = watch::channel(Arc::new(Catalogue::default()));
-        let resolver = OpenAddresses::new(catalogue);
-        let mut allowing = Catalogue::default();
-        allowing.platform.callback_allow =
-            vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        sender.send_replace(Arc::new(allowing));
-        let found = resolver.resolve("localhost".parse().unwrap()).await;
-        assert!(found.is_ok_and(|addresses| addresses.count() > 0));
+    #[test]
+    fn ports_of_other_services_are_closed() {
+        let judged = |port: u16, exceptions: &[IpNet]| {
+            let url = Url::parse(&format!("http://8.8.8.8:{port}/")).unwrap();
+            judge_url(&url, exceptions)
+        };
+        for port in [
+            80, 443, 81, 1024, 3000, 5000, 8000, 8080, 8443, 9000, 18080, 65535,
+        ] {
+            assert_eq!(judged(port, &[]), Ok(()), "{port}");
+        }
+        for port in [
+            0, 21, 22, 23, 25, 53, 110, 389, 445, 587, 1023, 2375, 3306, 5432, 5672, 6379, 9200,
+            27017,
+        ] {
+            assert_eq!(judged(port, &[]), Err(Closed::Port(port)));
+            assert_eq!(judged(port, &["8.8.8.0/24".parse().unwrap()]), Ok(()));
+        }
     }
 }

@@ -1,0 +1,90 @@
+//! Keeps up with how endpoints are: reads what the fleet knows, lets the reports of those that recover go, and clears away what is old.
+
+use std::time::Duration;
+
+use store::StoreError;
+use tokio_util::sync::CancellationToken;
+
+use crate::sender::Sender;
+use crate::settings::Settings;
+
+const EVERY: Duration = Duration::from_secs(1);
+/// How often old things are cleared away, in rounds.
+const CLEAR_EVERY: u32 = 60;
+/// How many reports of a recovering endpoint are let go in one round: more than its pace allows while it recovers.
+const RELEASED: i64 = 1_000;
+/// An endpoint that has answered for so long, and has nothing left that was set aside, is well.
+const WELL_AFTER: Duration = Duration::from_secs(10);
+/// How many rows are cleared away at once.
+const CLEARED: i64 = 5_000;
+
+/// Looks after endpoints.
+pub(crate) struct HealthLoop {
+    pub(crate) sender: Sender,
+    pub(crate) settings: Settings,
+}
+
+impl HealthLoop {
+    /// Runs until `shutdown`.
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        let mut rounds = 0_u32;
+        loop {
+            if let Err(error) = self.look().await {
+                tracing::warn!(%error, "cannot look after endpoints");
+            }
+            if rounds.is_multiple_of(CLEAR_EVERY)
+                && let Err(error) = self.clear_away().await
+            {
+                tracing::warn!(%error, "cannot clear away what is old");
+            }
+            rounds = rounds.wrapping_add(1);
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<(), StoreError> {
+        let Sender {
+            store,
+            standings,
+            slots,
+            ..
+        } = &self.sender;
+        let unwell = store.unwell_endpoints().await?;
+        standings.read(&unwell);
+        let count = f64::from(u32::try_from(unwell.len()).unwrap_or(u32::MAX));
+        metrics::gauge!("refill_endpoints_not_well").set(count);
+        metrics::gauge!("refill_callback_egress_frozen")
+            .set(f64::from(u8::from(slots.is_frozen())));
+        for (pool, in_use) in slots.in_use(self.settings.max_in_flight) {
+            let in_use = f64::from(u32::try_from(in_use).unwrap_or(u32::MAX));
+            metrics::gauge!("refill_callback_slots_in_use", "pool" => pool.name()).set(in_use);
+        }
+        for (endpoint, since) in standings.recovering() {
+            let released = store.release_set_aside(&endpoint, RELEASED).await?;
+            if released == 0 && since >= WELL_AFTER {
+                store.endpoint_is_well(&endpoint).await?;
+                tracing::info!(%endpoint, "endpoint is well");
+            }
+        }
+        Ok(())
+    }
+
+    async fn clear_away(&self) -> Result<(), StoreError> {
+        let store = &self.sender.store;
+        let (days, limit) = (self.settings.keep_tries_days, CLEARED);
+        while store.forget_tries(days, limit).await? == CLEARED.unsigned_abs() {}
+        let parked = store
+            .park_long_set_aside(self.settings.keep_set_aside_days, limit)
+            .await?;
+        if parked > 0 {
+            tracing::warn!(
+                reports = parked,
+                "reports parked that have waited too long for endpoints that are not well"
+            );
+        }
+        Ok(())
+    }
+}

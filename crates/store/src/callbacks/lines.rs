@@ -1,0 +1,119 @@
+//! Which reports are due, endpoint by endpoint: one with a million rows costs what one with a single row costs.
+
+use domain::{BusinessId, Endpoint, OrderCode, OrderKey};
+
+use super::Line;
+use crate::{Store, StoreError};
+
+/// The first report of an endpoint in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Which endpoint.
+    pub endpoint: Endpoint,
+    /// For how long it has been due, in milliseconds; negative: it is not yet.
+    pub due_for_ms: i64,
+}
+
+/// How many reports of which endpoint are to be picked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pick {
+    /// From where.
+    pub endpoint: Endpoint,
+    /// At most so many.
+    pub most: usize,
+}
+
+impl Line {
+    /// The predicate of the index that holds this line.
+    const fn rows(self) -> &'static str {
+        match self {
+            Self::First => "c.due_at IS NOT NULL AND c.round = 1 AND c.tries = 0",
+            Self::Retry => "c.due_at IS NOT NULL AND c.round = 1 AND c.tries > 0",
+            Self::Replay => "c.due_at IS NOT NULL AND c.round > 1",
+        }
+    }
+}
+
+impl Store {
+    /// The endpoints that have anything in `line`, in the order of their names from `after` on, `limit` of them, each with the report
+    /// that is due first.
+    pub async fn heads(
+        &self,
+        line: Line,
+        after: Option<&Endpoint>,
+        limit: i64,
+    ) -> Result<Vec<Head>, StoreError> {
+        let rows = line.rows();
+        let sql = format!(
+            "WITH RECURSIVE walk AS (
+                 (SELECT c.endpoint, c.due_at FROM callbacks c WHERE {rows} AND c.endpoint > $1
+                  ORDER BY c.endpoint, c.due_at LIMIT 1)
+                 UNION ALL
+                 SELECT n.endpoint, n.due_at FROM walk w, LATERAL (
+                     SELECT c.endpoint, c.due_at FROM callbacks c WHERE {rows} AND c.endpoint > w.endpoint
+                     ORDER BY c.endpoint, c.due_at LIMIT 1) n
+             )
+             SELECT endpoint, (extract(epoch FROM now() - due_at) * 1000)::bigint FROM walk LIMIT $2"
+        );
+        let after = after.map_or("", Endpoint::as_str);
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session.client().prepare_cached(&sql).await?;
+            let rows = session
+                .client()
+                .query(&statement, &[&after, &limit])
+                .await?;
+            session.give_back();
+            Ok(rows
+                .iter()
+                .map(|row| Head {
+                    endpoint: Endpoint::new(row.get::<_, String>(0)),
+                    due_for_ms: row.get(1),
+                })
+                .collect())
+        })
+        .await
+    }
+
+    /// The reports of `line` that are due first, so many of each endpoint. `early`: also those whose time has not come, which is right
+    /// for first tries, whose time is only when their hint would be taken for lost.
+    pub async fn pick_reports(
+        &self,
+        line: Line,
+        picks: &[Pick],
+        early: bool,
+    ) -> Result<Vec<OrderKey>, StoreError> {
+        if picks.is_empty() {
+            return Ok(vec![]);
+        }
+        let rows = line.rows();
+        let sql = format!(
+            "SELECT r.business_id, r.order_code FROM unnest($1::text[], $2::bigint[]) AS p (endpoint, most),
+             LATERAL (SELECT c.business_id, c.order_code FROM callbacks c
+                      WHERE {rows} AND c.endpoint = p.endpoint AND (c.due_at <= now() OR $3)
+                      ORDER BY c.due_at LIMIT p.most) r"
+        );
+        let endpoints: Vec<&str> = picks.iter().map(|p| p.endpoint.as_str()).collect();
+        let most: Vec<i64> = picks
+            .iter()
+            .map(|p| i64::try_from(p.most).unwrap_or(i64::MAX))
+            .collect();
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session.client().prepare_cached(&sql).await?;
+            let rows = session
+                .client()
+                .query(&statement, &[&endpoints, &most, &early])
+                .await?;
+            session.give_back();
+            Ok(rows
+                .iter()
+                .map(|row| OrderKey {
+                    business: BusinessId::new(row.get::<_, String>(0)),
+                    order: OrderCode::from_uuid(row.get(1)),
+                })
+                .collect())
+        })
+        .await
+    }
+}

@@ -1,0 +1,212 @@
+//! Merchants' endpoints that are down, slow or hostile: theirs alone is the trouble.
+
+use std::net::SocketAddr;
+
+use simulator::{Item, Misbehaviour, NameServer};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::{Ground, Merchant, Outside, Platform, Scene, until};
+
+const GOOD: usize = 180;
+const EACH: usize = 6;
+const CALL_TIMEOUT_MS: &str = "2000";
+
+/// 200 endpoints, of which 20 misbehave.
+struct Street {
+    good: Vec<String>,
+    bad: Vec<(Misbehaviour, SocketAddr)>,
+    shutdown: CancellationToken,
+    /// Aborted with it.
+    tasks: JoinSet<()>,
+}
+
+impl Street {
+    async fn open(outside: &Outside) -> Self {
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let mut good = vec![];
+        for _ in 0..GOOD {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            good.push(format!(
+                "http://{}/callback",
+                listener.local_addr().unwrap()
+            ));
+            let run = outside.receiver.clone().run(listener, shutdown.clone());
+            tasks.spawn(async { run.await.unwrap() });
+        }
+        let mut bad = vec![];
+        for kind in Misbehaviour::ALL.into_iter().chain(Misbehaviour::ALL) {
+            // One that nobody listens on must stay so.
+            let at = servers::free_address().unwrap();
+            bad.push((kind, at));
+            let listener = TcpListener::bind(at).await.unwrap();
+            tasks.spawn(kind.run(listener, shutdown.clone()));
+        }
+        Self {
+            good,
+            bad,
+            shutdown,
+            tasks,
+        }
+    }
+
+    /// Somebody takes reports there from now on.
+    async fn heal(&mut self, at: SocketAddr, outside: &Outside) {
+        let listener = TcpListener::bind(at).await.unwrap();
+        let run = outside
+            .receiver
+            .clone()
+            .run(listener, self.shutdown.clone());
+        self.tasks.spawn(async { run.await.unwrap() });
+    }
+}
+
+impl Drop for Street {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_bad_endpoints_of_two_hundred_disturb_nobody_but_themselves() {
+    let names = NameServer::default();
+    let shutdown = CancellationToken::new();
+    let (name_server, serving) = names.bind(shutdown.clone()).await.unwrap();
+    let serving = tokio::spawn(serving);
+    let ground = Ground::shared().await;
+    let outside = Outside::start().await;
+    let mut street = Street::open(&outside).await;
+    let platform = Platform::start_with(
+        &ground,
+        &outside,
+        &[
+            ("REFILL__CALLBACK__NAME_SERVERS", &name_server.to_string()),
+            ("REFILL__CALLBACK__CALL_TIMEOUT_MS", CALL_TIMEOUT_MS),
+        ],
+    );
+    let merchant = Merchant::new(&platform.openapi, &outside);
+    let mut scene = Scene {
+        outside,
+        platform,
+        merchant,
+        ground,
+    };
+    let bad: Vec<String> = street.bad.iter().map(|(kind, at)| kind.url(*at)).collect();
+    for (n, url) in street.good.iter().chain(&bad).enumerate() {
+        let items: Vec<Item> = (0..EACH)
+            .map(|i| Item::new(format!("o{n}-{i}"), format!("139{:08}", n * EACH + i)))
+            .collect();
+        let batch = format!("b{n}");
+        let answer = scene
+            .merchant
+            .client
+            .batch(&batch, "MOBILE50", Some(url), &items);
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status, 0, "{url}: {}", answer.body);
+        let ordered = items.into_iter().map(|item| (item.biz_code, item.account));
+        scene.merchant.ordered.extend(ordered);
+    }
+    let ask = |sql: &'static str| scene.ground.ask(sql);
+
+    // All who are well are told, and at the first try.
+    let told = (GOOD * EACH).to_string();
+    let delivered = "SELECT count(*) FROM callbacks WHERE state = 2";
+    until(
+        "all good endpoints' reports",
+        async || (ask(delivered).await == told).then_some(()),
+        || told.clone(),
+    )
+    .await;
+    let repeated = "SELECT count(*) FROM callbacks WHERE state = 2 AND tries > 1";
+    assert_eq!(ask(repeated).await, "0");
+
+    // Who cannot be reached is set aside; who only answers wrongly is not.
+    let set_aside = "SELECT coalesce(string_agg(endpoint, ' ' ORDER BY endpoint), '') FROM endpoints WHERE state = 1";
+    let mut expected: Vec<String> = street
+        .bad
+        .iter()
+        .filter(|(kind, _)| kind.is_unreachable())
+        .map(|(kind, at)| kind.url(*at).trim_end_matches("/callback").to_owned())
+        .collect();
+    expected.sort();
+    let expected = expected.join(" ");
+    let seen = std::cell::RefCell::new(String::new());
+    until(
+        "twelve endpoints set aside",
+        async || {
+            *seen.borrow_mut() = ask(set_aside).await;
+            (*seen.borrow() == expected).then_some(())
+        },
+        || format!("expected {expected}, seen {}", seen.borrow()),
+    )
+    .await;
+    let health = scene.merchant.client.balance().await.unwrap().data["callbackHealth"].clone();
+    let named: Vec<String> = serde_json::from_value(health["setAside"].clone()).unwrap();
+    assert_eq!(named.join(" "), expected);
+    let listed = scene.platform.tool(&["endpoint", "list", "--json"]);
+    assert_eq!(String::from_utf8_lossy(&listed.stdout).lines().count(), 12);
+
+    // Each try says whose fault it was.
+    let faults = "SELECT string_agg(DISTINCT fault || ' ' || outcome, ', ' ORDER BY fault || ' ' || outcome) FROM callback_tries
+                  WHERE outcome <> 'delivered'";
+    assert_eq!(
+        ask(faults).await,
+        "name broken, network broken, network timed_out, theirs http_error, theirs not_success, theirs redirected, tls broken"
+    );
+    let near_miss = "SELECT count(*) > 0 FROM callback_tries WHERE detail LIKE '%not JSON%'";
+    assert_eq!(ask(near_miss).await, "t");
+
+    // One of them is well again: a probe finds out, and the others follow at once, not when their next try would be.
+    let (_, at) = *street
+        .bad
+        .iter()
+        .find(|(kind, _)| *kind == Misbehaviour::Refuse)
+        .unwrap();
+    street.heal(at, &scene.outside).await;
+    let waits =
+        format!("SELECT count(*) FROM callbacks WHERE state = 0 AND endpoint = 'http://{at}'");
+    assert_eq!(scene.ground.ask(&waits).await, EACH.to_string());
+    let one_is_due = format!(
+        "UPDATE callbacks SET due_at = CASE WHEN order_code = (SELECT order_code FROM callbacks
+             WHERE endpoint = 'http://{at}' ORDER BY order_code LIMIT 1) THEN now() ELSE now() + interval '3 hours' END
+         WHERE state = 0 AND endpoint = 'http://{at}'"
+    );
+    scene.ground.ask(&one_is_due).await;
+    let resumed = scene
+        .platform
+        .tool(&["endpoint", "resume", &format!("http://{at}")]);
+    assert!(
+        resumed.status.success(),
+        "{}",
+        String::from_utf8_lossy(&resumed.stderr)
+    );
+    let told = ((GOOD + 1) * EACH).to_string();
+    until(
+        "the healed endpoint's reports",
+        async || (ask(delivered).await == told).then_some(()),
+        || told.clone(),
+    )
+    .await;
+    let unwell = format!("SELECT count(*) FROM endpoints WHERE endpoint = 'http://{at}'");
+    until(
+        "the healed endpoint is well",
+        async || (scene.ground.ask(&unwell).await == "0").then_some(()),
+        || unwell.clone(),
+    )
+    .await;
+
+    // Nothing is lost, nothing is tried more often than it may be.
+    let lost = "SELECT count(*) FROM orders o WHERE NOT EXISTS (SELECT FROM callbacks c WHERE c.order_code = o.order_code
+                AND c.state IN (0, 1, 2) AND c.tries <= 10)";
+    assert_eq!(ask(lost).await, "0");
+    let sums = scene.outside.received.summary();
+    assert_eq!((sums.bad_signatures, sums.conflicts), (0, 0));
+    let waiting = "SELECT count(*) FROM callbacks WHERE state < 2";
+    assert_eq!(ask(waiting).await, (19 * EACH).to_string());
+    drop(street);
+    shutdown.cancel();
+    serving.await.unwrap();
+    scene.end().await;
+}
