@@ -142,3 +142,125 @@ fn failed(error: &reqwest::Error) -> Answer {
     // The error's own text would repeat the URL, which may carry a merchant's secret in its query.
     Answer::Broken(fault, deepest)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use domain::UnixMs;
+    use openapi::SignType;
+    use simulator::{Misbehaviour, NameServer};
+    use tokio::net::TcpListener;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    /// A client whose catalogue makes `open` an exception to the network rule.
+    async fn client(names: &NameServer, open: &str) -> (Post, CancellationToken) {
+        let stop = CancellationToken::new();
+        let (at, serving) = names.bind(stop.clone()).await.unwrap();
+        tokio::spawn(serving);
+        let mut catalogue = Catalogue::default();
+        catalogue.platform.callback_allow = vec![open.parse().unwrap()];
+        let (_, catalogue) = watch::channel(Arc::new(catalogue));
+        let post = Post::new(catalogue, Duration::from_secs(3), &[at]).unwrap();
+        (post, stop)
+    }
+
+    async fn sent(post: &Post, url: &str) -> Answer {
+        let headers = AuthHeaders {
+            business: domain::BusinessId::new("b"),
+            nonce: "n".into(),
+            timestamp: UnixMs(1),
+            sign_type: Some(SignType::Md5),
+            sign: "s".into(),
+        };
+        post.send(Url::parse(url).unwrap(), &headers, b"{}".to_vec())
+            .await
+    }
+
+    async fn endpoint(kind: Misbehaviour, stop: &CancellationToken) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        tokio::spawn(kind.run(listener, stop.clone()));
+        at
+    }
+
+    #[tokio::test]
+    async fn a_name_that_changes_between_two_look_ups_leads_nowhere_inside() {
+        let names = NameServer::default();
+        // Only 127.0.0.1 is open here: it stands for the merchant's own, 127.0.0.2 and 10.0.0.1 for what is ours.
+        let (post, stop) = client(&names, "127.0.0.1/32").await;
+        let port = endpoint(Misbehaviour::WrongText, &stop).await.port();
+        let ours = TcpListener::bind(("127.0.0.2", port)).await.unwrap();
+        let url = format!("http://rebind.example:{port}/");
+        for inside in [Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 1)] {
+            names.set("rebind.example", &[Ipv4Addr::LOCALHOST, inside]);
+            // What was judged is what is connected to: one look-up for each connection.
+            let before = names.asked("rebind.example");
+            assert!(matches!(
+                sent(&post, &url).await,
+                Answer::Heard { status: 200, .. }
+            ));
+            assert_eq!(names.asked("rebind.example"), before + 1);
+            let answer = sent(&post, &url).await;
+            assert!(matches!(answer, Answer::Closed(_)), "{inside}: {answer:?}");
+        }
+        let nobody = tokio::time::timeout(Duration::from_millis(50), ours.accept()).await;
+        assert!(nobody.is_err(), "somebody was connected to what is ours");
+        stop.cancel();
+    }
+
+    #[tokio::test]
+    async fn every_misbehaviour_ends_in_time_and_says_whose_fault_it_is() {
+        let names = NameServer::default();
+        let (post, stop) = client(&names, "127.0.0.0/8").await;
+        for kind in Misbehaviour::ALL {
+            let at = endpoint(kind, &stop).await;
+            let answer = sent(&post, &kind.url(at)).await;
+            let ok = match kind {
+                Misbehaviour::Refuse | Misbehaviour::Reset => {
+                    matches!(answer, Answer::Broken(Fault::Network, _))
+                }
+                Misbehaviour::Hang | Misbehaviour::Drip => answer == Answer::TimedOut,
+                Misbehaviour::Huge => matches!(
+                    &answer,
+                    Answer::Heard { whole: false, body, .. } if body.len() <= MAX_ANSWER_BYTES
+                ),
+                Misbehaviour::Redirect => matches!(answer, Answer::Heard { status: 302, .. }),
+                Misbehaviour::Error => matches!(answer, Answer::Heard { status: 500, .. }),
+                Misbehaviour::WrongText => matches!(answer, Answer::Heard { status: 200, .. }),
+                Misbehaviour::NoTls => matches!(answer, Answer::Broken(Fault::Tls, _)),
+                Misbehaviour::NoName => matches!(answer, Answer::Broken(Fault::Name, _)),
+            };
+            assert!(ok, "{kind:?}: {answer:?}");
+        }
+        stop.cancel();
+    }
+
+    #[tokio::test]
+    async fn addresses_inside_are_not_dialled_however_they_are_written() {
+        let names = NameServer::default();
+        let (post, stop) = client(&names, "192.0.2.1/32").await;
+        let port = endpoint(Misbehaviour::WrongText, &stop).await.port();
+        for host in [
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "0177.0.0.1",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "[::127.0.0.1]",
+            "[64:ff9b::7f00:1]",
+            "[2002:7f00:1::]",
+            "localhost",
+            "0.0.0.0",
+            "[::]",
+        ] {
+            let answer = sent(&post, &format!("http://{host}:{port}/")).await;
+            assert!(matches!(answer, Answer::Closed(_)), "{host}: {answer:?}");
+        }
+        stop.cancel();
+    }
+}

@@ -410,3 +410,7 @@ impl Drop for Slot {
         self.slots.free(self);
     }
 }
+
+#[cfg(test)]
+#[path = "slots_tests.rs"]
+mod tests;
