@@ -1,4 +1,4 @@
-//! Keeps up with how endpoints are: reads what the fleet knows, lets the reports of those that recover go, and clears away what is old.
+//! Keeps up with how endpoints are: reads what the fleet knows, lets the reports of those that recover go, and those that are sent again on request, and clears away what is old.
 
 use std::time::Duration;
 
@@ -58,10 +58,11 @@ impl HealthLoop {
         metrics::gauge!("refill_endpoints_not_well").set(count);
         metrics::gauge!("refill_callback_egress_frozen")
             .set(f64::from(u8::from(slots.is_frozen())));
-        for (pool, in_use) in slots.in_use(self.settings.max_in_flight) {
+        for (pool, in_use) in slots.in_use() {
             let in_use = f64::from(u32::try_from(in_use).unwrap_or(u32::MAX));
             metrics::gauge!("refill_callback_slots_in_use", "pool" => pool.name()).set(in_use);
         }
+        store.move_resend_jobs().await?;
         for (endpoint, since) in standings.recovering() {
             let released = store.release_set_aside(&endpoint, RELEASED).await?;
             if released == 0 && since >= WELL_AFTER {

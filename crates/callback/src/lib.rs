@@ -14,6 +14,7 @@ mod hints;
 mod judge;
 mod names;
 mod pace;
+mod pools;
 mod post;
 mod recorder;
 mod sender;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use domain::{BusinessId, Catalogue, Endpoint, OrderKey, UnixMs};
 use openapi::AuthHeaders;
-use openapi::replies::CallbackReport;
-use store::callbacks::{ClaimedReport, Line, Tried};
+use openapi::replies::{BatchReport, CallbackReport};
+use store::callbacks::{ClaimedReport, Line, Subject, Tried};
 use store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
@@ -155,9 +155,11 @@ impl Sender {
         business: &BusinessId,
         report: &ClaimedReport,
     ) -> Result<(AuthHeaders, Vec<u8>), String> {
-        let body = CallbackReport(report.order.clone())
-            .to_json()
-            .map_err(|error| format!("the report cannot be written: {error}"))?;
+        let body = match &report.subject {
+            Subject::Order(facts) => CallbackReport(facts.clone()).to_json(),
+            Subject::Batch(facts) => BatchReport(facts.clone()).to_json(),
+        };
+        let body = body.map_err(|error| format!("the report cannot be written: {error}"))?;
         let now = now();
         let signers = self.signers();
         let key = signers

@@ -101,6 +101,7 @@ mod tests {
             keys,
             callback_url: None,
             callback_sign,
+            batch_report: false,
             ip_allow: vec![],
             rate_limit: 0,
             max_in_flight: 0,

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use domain::{BusinessId, Endpoint};
 use store::callbacks::Line;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::egress::{Egress, Turn};
 use crate::judge::Reach;
 use crate::pace::Pace;
+use crate::pools::{Pool, Pools};
 use crate::standing::Standings;
 
 /// Endpoints whose pace is remembered while nothing is on the way to them.
@@ -23,64 +24,11 @@ const SET_ASIDE_AFTER: u32 = 5;
 /// An answer from another endpoint of the host within this time says that the host is well.
 const HOST_SEEN: Duration = Duration::from_mins(1);
 
-/// Whose slots a call takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Pool {
-    First,
-    Retry,
-    Replay,
-    /// First tries and retries at endpoints that are slow.
-    Slow,
-    Probe,
-}
-
-impl Pool {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::First,
-        Self::Retry,
-        Self::Replay,
-        Self::Slow,
-        Self::Probe,
-    ];
-
-    /// Its part of all slots, in percent.
-    const fn percent(self) -> usize {
-        match self {
-            Self::First => 50,
-            Self::Retry => 20,
-            Self::Slow => 15,
-            Self::Replay => 10,
-            Self::Probe => 5,
-        }
-    }
-
-    /// As metrics name it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::First => "first",
-            Self::Retry => "retry",
-            Self::Replay => "replay",
-            Self::Slow => "slow",
-            Self::Probe => "probe",
-        }
-    }
-
-    const fn place(self) -> usize {
-        match self {
-            Self::First => 0,
-            Self::Retry => 1,
-            Self::Replay => 2,
-            Self::Slow => 3,
-            Self::Probe => 4,
-        }
-    }
-}
-
 /// The slots of one process.
 #[derive(Clone, Debug)]
 pub(crate) struct Slots {
     taken: Arc<Mutex<Taken>>,
-    pools: Arc<[Arc<Semaphore>; 5]>,
+    pools: Pools,
     /// Told when a slot is free again at an endpoint that had none for a first try.
     freed: Arc<Notify>,
     standings: Standings,
@@ -143,10 +91,9 @@ impl Slots {
         per_endpoint: usize,
         per_business: usize,
     ) -> Self {
-        let pool = |pool: Pool| Arc::new(Semaphore::new((most * pool.percent()).div_ceil(100)));
         Self {
             taken: Arc::default(),
-            pools: Arc::new(Pool::ALL.map(pool)),
+            pools: Pools::new(most),
             freed: Arc::default(),
             standings,
             per_endpoint,
@@ -170,12 +117,7 @@ impl Slots {
             taken.businesses.get(business).copied().unwrap_or_default() >= self.per_business;
         let place = taken.endpoints.get(endpoint)?;
         let permit = (room > 0 && !crowded)
-            .then(|| {
-                self.pool(pool_of(line, place))
-                    .clone()
-                    .try_acquire_owned()
-                    .ok()
-            })
+            .then(|| self.pools.take(pool_of(line, place)))
             .flatten();
         let Some(permit) = permit else {
             if line == Line::First && self.standings.cap(endpoint) > 0 {
@@ -190,7 +132,7 @@ impl Slots {
     pub(crate) fn take_probe(&self, business: &BusinessId, endpoint: &Endpoint) -> Option<Slot> {
         let mut taken = self.lock();
         taken.place(endpoint, self.per_endpoint);
-        let permit = self.pool(Pool::Probe).clone().try_acquire_owned().ok()?;
+        let permit = self.pools.take(Pool::Probe)?;
         Some(self.put_in(&mut taken, business, endpoint, permit))
     }
 
@@ -222,7 +164,7 @@ impl Slots {
             .endpoints
             .get(endpoint)
             .map_or(Pool::First, |place| pool_of(line, place));
-        room.min(self.pool(pool).available_permits())
+        room.min(self.pools.free(pool))
     }
 
     fn room_of(&self, taken: &mut Taken, endpoint: &Endpoint) -> usize {
@@ -233,11 +175,7 @@ impl Slots {
 
     /// Free slots for first tries; waits until there is one.
     pub(crate) async fn free_for_first(&self) -> usize {
-        let pool = self.pool(Pool::First);
-        // Closed never.
-        let free = pool.acquire().await;
-        drop(free);
-        pool.available_permits()
+        self.pools.wait_for(Pool::First).await
     }
 
     /// Waits until a slot is free at an endpoint that had none for a first try.
@@ -335,18 +273,8 @@ impl Slots {
     }
 
     /// Slots in use, by pool.
-    pub(crate) fn in_use(&self, most: usize) -> [(Pool, usize); 5] {
-        Pool::ALL.map(|pool| {
-            let all = (most * pool.percent()).div_ceil(100);
-            (
-                pool,
-                all.saturating_sub(self.pool(pool).available_permits()),
-            )
-        })
-    }
-
-    fn pool(&self, pool: Pool) -> &Arc<Semaphore> {
-        &self.pools[pool.place()]
+    pub(crate) fn in_use(&self) -> [(Pool, usize); 5] {
+        self.pools.in_use()
     }
 
     fn free(&self, slot: &Slot) {

@@ -65,6 +65,7 @@ impl Catalogue {
 
 /// An account of a merchant.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Business {
     /// Its id in the contract.
     pub id: BusinessId,
@@ -82,6 +83,8 @@ pub struct Business {
     pub callback_url: Option<String>,
     /// How its reports are signed.
     pub callback_sign: KeyKind,
+    /// One more report when the last order of a batch is final.
+    pub batch_report: bool,
     /// Where its requests may come from; empty: anywhere.
     pub ip_allow: Vec<IpNet>,
     /// Requests per second, per ingress process; 0: no limit.

@@ -65,6 +65,9 @@ pub struct BusinessEntry {
     /// How its reports are signed.
     #[serde(default)]
     pub callback_sign_type: Option<String>,
+    /// One more report when the last order of a batch is final.
+    #[serde(default)]
+    pub batch_report: bool,
     /// Where its requests may come from.
     #[serde(default)]
     pub ip_allow: Vec<IpNet>,

@@ -7,6 +7,7 @@
 //! Then `verdict.rs` (what suppliers say), `card.rs` (what they promise), `product.rs` (what merchants may ask for).
 
 mod account;
+mod batch_facts;
 pub mod card;
 pub mod catalogue;
 pub mod catalogue_file;
@@ -23,6 +24,7 @@ mod state;
 mod verdict;
 
 pub use account::masked_account;
+pub use batch_facts::{BatchFacts, FailedItem};
 pub use catalogue::Catalogue;
 pub use endpoint::Endpoint;
 pub use ids::{

@@ -16,7 +16,7 @@ use crate::authenticate::{Signed, admit};
 use crate::front::Front;
 use crate::meters::{self, InFlight};
 use crate::push::{self, NotTaken};
-use crate::{balance, batch, batch_info, info, products};
+use crate::{balance, batch, batch_info, events, info, products, resend};
 
 /// The label of requests that lead nowhere.
 const NOWHERE: &str = "none";
@@ -43,6 +43,14 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
         .route(
             "/v1/openapi/order/product/list",
             signed(front, "order/product/list", products::list),
+        )
+        .route(
+            "/v1/openapi/order/events",
+            signed(front, "order/events", events::list),
+        )
+        .route(
+            "/v1/openapi/callback/resend",
+            signed(front, "callback/resend", resend::ask),
         )
         .route("/v1/supplier/{id}/push", pushed(front))
         .fallback(|| async { nowhere(&Refusal::NoSuchPath) })
@@ -188,6 +196,7 @@ mod tests {
             }],
             callback_url: None,
             callback_sign: KeyKind::Md5,
+            batch_report: false,
             ip_allow: vec![],
             rate_limit: 0,
             max_in_flight: 0,

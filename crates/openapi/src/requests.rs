@@ -14,4 +14,7 @@ pub use batch::{BatchItem, BatchLimits, OrderBatch};
 pub use callback_url::{CallbackUrl, NotACallbackUrl};
 pub use digest::ContentDigest;
 pub use problems::{BadRequest, ItemProblem, ItemProblems, MOST_LISTED};
-pub use reads::{BalanceRequest, BatchInfoRequest, OrderInfoRequest, ProductListRequest};
+pub use reads::{
+    BalanceRequest, BatchInfoRequest, EventsRequest, OrderInfoRequest, ProductListRequest,
+    ResendRequest,
+};

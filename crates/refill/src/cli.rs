@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use store::resend::JobOrder;
+
 use crate::settings::Settings;
 use crate::{command, logs, role};
 
@@ -162,8 +164,25 @@ enum OrderTool {
 
 #[derive(Debug, Subcommand)]
 enum CallbackTool {
-    /// Send reports again that were parked or delivered.
+    /// Send reports again that were parked or delivered; a job does it.
     Resend(command::resend::Flags),
+    /// The newest jobs that send reports again.
+    Jobs(command::resend::Jobs),
+    /// Stop a job for now.
+    Pause {
+        /// Its number.
+        job: uuid::Uuid,
+    },
+    /// Let a paused job go on.
+    Resume {
+        /// Its number.
+        job: uuid::Uuid,
+    },
+    /// Stop a job for ever.
+    Cancel {
+        /// Its number.
+        job: uuid::Uuid,
+    },
 }
 
 /// Runs what was asked for.
@@ -183,9 +202,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             role::run(settings, role::Role::Fulfillment).await?;
         }
         Command::Callback {
-            tool: Some(CallbackTool::Resend(flags)),
-            ..
-        } => command::resend::run(&settings, &flags).await?,
+            tool: Some(tool), ..
+        } => resend(&settings, tool).await?,
         Command::Callback { admin, tool: None } => {
             admin.apply(&mut settings);
             role::run(settings, role::Role::Callback).await?;
@@ -232,6 +250,20 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config { defaults: false } => print!("{}", settings.printable()?),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn resend(settings: &Settings, tool: CallbackTool) -> anyhow::Result<()> {
+    match tool {
+        CallbackTool::Resend(flags) => command::resend::run(settings, &flags).await,
+        CallbackTool::Jobs(flags) => command::resend::jobs(settings, &flags).await,
+        CallbackTool::Pause { job } => command::resend::order(settings, job, JobOrder::Pause).await,
+        CallbackTool::Resume { job } => {
+            command::resend::order(settings, job, JobOrder::Resume).await
+        }
+        CallbackTool::Cancel { job } => {
+            command::resend::order(settings, job, JobOrder::Cancel).await
+        }
+    }
 }
 
 impl Admin {

@@ -95,6 +95,8 @@ struct Desk {
 #[derive(Default)]
 struct Kept {
     orders: HashMap<String, Received>,
+    /// Reports of whole batches, by the merchant's number.
+    batches: HashMap<String, serde_json::Value>,
     reports: u64,
     bad_signatures: u64,
     unreadable: u64,
@@ -198,6 +200,11 @@ impl ReceivedHandle {
         self.desk.lock().orders.get(biz_code).cloned()
     }
 
+    /// What was told about a whole batch, by the merchant's number.
+    pub fn batch(&self, batch_biz_code: &str) -> Option<serde_json::Value> {
+        self.desk.lock().batches.get(batch_biz_code).cloned()
+    }
+
     /// How many orders have a report that was taken.
     pub fn taken(&self) -> u64 {
         self.desk.summary().taken
@@ -271,6 +278,13 @@ async fn report(
     if !signed {
         desk.lock().bad_signatures += 1;
         return StatusCode::FORBIDDEN.into_response();
+    }
+    if let Ok(batch) = serde_json::from_slice::<serde_json::Value>(&body)
+        && batch["report"] == "batch"
+        && let Some(number) = batch["batchBizCode"].as_str().map(str::to_owned)
+    {
+        desk.lock().batches.insert(number, batch);
+        return "SUCCESS".into_response();
     }
     let Ok(report) = serde_json::from_slice::<Report>(&body) else {
         desk.lock().unreadable += 1;

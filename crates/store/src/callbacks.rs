@@ -8,11 +8,12 @@
 //!  1 sending    0 waiting   it did not, and the schedule has another try
 //!  1 sending    3 parked    it did not, and that was the last try
 //!  1 sending    1 sending   the lease ran out: the worker was lost, and with it the try
-//!  2, 3         0 waiting   sent again on request: a new round of tries (`desk`)
+//!  2, 3         0 waiting   sent again on request: a new round of tries (`resend`)
 //! ```
 //!
 //! A claim raises the epoch; what is recorded under an older one changes nothing but its own try's row.
 
+mod batch;
 mod claim;
 mod desk;
 mod lines;
@@ -20,15 +21,15 @@ mod record;
 
 use std::time::Duration;
 
-use domain::{Endpoint, Epoch, OrderFacts, OrderKey};
+use domain::{BatchFacts, Endpoint, Epoch, OrderFacts, OrderKey};
 
-pub use desk::{ParkedReport, Resend};
+pub use desk::ParkedReport;
 pub use lines::{Head, Pick};
 
 /// A report that is to be sent now, before its lease ends. Its try is written already.
 #[derive(Clone, Debug)]
 pub struct ClaimedReport {
-    /// Which order it reports.
+    /// Which order it reports; of a batch, its id stands where the order's code would.
     pub key: OrderKey,
     /// What its result must carry.
     pub epoch: Epoch,
@@ -41,7 +42,16 @@ pub struct ClaimedReport {
     /// What has to be reached for that.
     pub endpoint: Endpoint,
     /// What it says: final, so the same on each try.
-    pub order: OrderFacts,
+    pub subject: Subject,
+}
+
+/// What a report tells about.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// An order.
+    Order(OrderFacts),
+    /// A batch whose orders are all final.
+    Batch(BatchFacts),
 }
 
 /// Why a report waits. Each line has its own index.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::Transaction;
 use domain::{BusinessId, Lane, Money, OrderCode, ProductCode};
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::session::{commit, in_ms};
@@ -261,7 +262,7 @@ async fn store_batch(
     if batch.counted && !take_stock(tx, &batch.product, batch.orders.len()).await? {
         return Ok(Refusal::OutOfStock.into());
     }
-    if !hold(tx, business, total).await? {
+    if !hold(tx, business, batch, total).await? {
         return Ok(Refusal::BalanceInsufficient.into());
     }
     Ok(Intake::Stored(batch_id))
@@ -329,7 +330,7 @@ async fn insert_batch(
     Ok(inserted == 1)
 }
 
-/// The orders with their holds, their timers and the outbox row; returns the order numbers that were free.
+/// The orders with their timers and the outbox row; returns the order numbers that were free.
 /// Inserted in the order of the merchant's numbers, so that batches that share numbers cannot wait for each other in a ring.
 async fn insert_orders(
     tx: &Transaction<'_>,
@@ -353,10 +354,7 @@ async fn insert_orders(
                  FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[])
                      AS item (code, biz_code, account, attach, spec, price)
                  ON CONFLICT (business_id, biz_code) DO NOTHING
-                 RETURNING order_code, biz_code, price
-             ), held AS (
-                 INSERT INTO ledger (business_id, posting_ref, step, kind, prepaid_delta, held_delta)
-                 SELECT $1, order_code, 0, 'hold', 0, price FROM stored
+                 RETURNING order_code, biz_code
              ), waiting AS (
                  INSERT INTO timers (business_id, order_code, lane, kind, due_at)
                  SELECT $1, order_code, $11, 0, now() + $12::bigint * interval '1 millisecond' FROM stored
@@ -403,22 +401,30 @@ async fn take_stock(
     Ok(tx.execute(&statement, &[&product.as_str(), &units]).await? == 1)
 }
 
-/// `false`: the balance and the credit line do not cover it.
+/// The holds, and the balance that they move; `false`: the balance and the credit line do not cover them. One statement, because the
+/// numbers in the business's feed are taken from the balance's row, under the lock that is held until the commit.
 async fn hold(
     tx: &Transaction<'_>,
     business: &BusinessId,
+    batch: &NewBatch,
     total: Money,
 ) -> Result<bool, StoreError> {
+    let codes: Vec<Uuid> = batch.orders.iter().map(|o| o.code.uuid()).collect();
+    let prices: Vec<i64> = batch.orders.iter().map(|o| o.price.units()).collect();
     let statement = tx
         .prepare_cached(
-            "UPDATE balances SET held = held + $2
-             WHERE business_id = $1 AND prepaid - held + credit_line >= $2",
+            "WITH moved AS (
+                 UPDATE balances SET held = held + $2, feed_no = feed_no + cardinality($3::uuid[])
+                 WHERE business_id = $1 AND prepaid - held + credit_line >= $2
+                 RETURNING feed_no - cardinality($3::uuid[]) AS before
+             )
+             INSERT INTO ledger (business_id, posting_ref, step, kind, prepaid_delta, held_delta, feed_no)
+             SELECT $1, item.code, 0, 'hold', 0, item.price, moved.before + item.place
+             FROM moved, unnest($3::uuid[], $4::bigint[]) WITH ORDINALITY AS item (code, price, place)",
         )
         .await?;
-    Ok(tx
-        .execute(&statement, &[&business.as_str(), &total.units()])
-        .await?
-        == 1)
+    let values: [&(dyn ToSql + Sync); 4] = [&business.as_str(), &total.units(), &codes, &prices];
+    Ok(tx.execute(&statement, &values).await? == batch.orders.len() as u64)
 }
 
 /// A batch that was stored before under this number: its orders, or the refusal when its content was another.

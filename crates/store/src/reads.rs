@@ -46,10 +46,13 @@ pub struct BalanceView {
     pub endpoints_set_aside: Vec<String>,
 }
 
-const ORDER: &str = "SELECT o.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
+/// What [`order_facts`] reads, of an order `o` and its batch `b`.
+pub(crate) const FACTS: &str = "o.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
         o.message, o.voucher, (extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms,
-        (extract(epoch FROM o.finished_at) * 1000)::bigint AS finished_ms
- FROM orders o JOIN batches b ON b.business_id = o.business_id AND b.batch_id = o.batch_id ";
+        (extract(epoch FROM o.finished_at) * 1000)::bigint AS finished_ms";
+
+const ORDERS: &str =
+    "FROM orders o JOIN batches b ON b.business_id = o.business_id AND b.batch_id = o.batch_id";
 
 impl Store {
     /// One order of a business; `None`: it has no such order.
@@ -63,7 +66,9 @@ impl Store {
             let client = session.client();
             let row = match name {
                 OrderName::Code(code) => {
-                    let sql = format!("{ORDER} WHERE o.business_id = $1 AND o.order_code = $2");
+                    let sql = format!(
+                        "SELECT {FACTS} {ORDERS} WHERE o.business_id = $1 AND o.order_code = $2"
+                    );
                     client
                         .query_opt(
                             &client.prepare_cached(&sql).await?,
@@ -72,7 +77,9 @@ impl Store {
                         .await?
                 }
                 OrderName::BizCode(code) => {
-                    let sql = format!("{ORDER} WHERE o.business_id = $1 AND o.biz_code = $2");
+                    let sql = format!(
+                        "SELECT {FACTS} {ORDERS} WHERE o.business_id = $1 AND o.biz_code = $2"
+                    );
                     client
                         .query_opt(
                             &client.prepare_cached(&sql).await?,
@@ -114,7 +121,7 @@ impl Store {
             };
             let page = client
                 .prepare_cached(&format!(
-                    "{ORDER} WHERE b.business_id = $1 AND b.batch_biz_code = $2 AND o.order_code BETWEEN b.first_code AND b.last_code
+                    "SELECT {FACTS} {ORDERS} WHERE b.business_id = $1 AND b.batch_biz_code = $2 AND o.order_code BETWEEN b.first_code AND b.last_code
                      ORDER BY o.order_code OFFSET $3 LIMIT $4"
                 ))
                 .await?;
@@ -178,8 +185,12 @@ impl Store {
     }
 }
 
+pub(crate) fn order_state(number: i16) -> Result<OrderState, StoreError> {
+    OrderState::from_number(number)
+        .ok_or_else(|| StoreError::unreadable(format!("order state {number}")))
+}
+
 pub(crate) fn order_facts(row: &Row) -> Result<OrderFacts, StoreError> {
-    let state: i16 = row.get("state");
     Ok(OrderFacts {
         order_code: OrderCode::from_uuid(row.get("order_code")),
         biz_code: row.get("biz_code"),
@@ -188,8 +199,7 @@ pub(crate) fn order_facts(row: &Row) -> Result<OrderFacts, StoreError> {
         account: row.get("account"),
         spec: Money::from_units(row.get("spec")),
         price: Money::from_units(row.get("price")),
-        state: OrderState::from_number(state)
-            .ok_or_else(|| StoreError::unreadable(format!("order state {state}")))?,
+        state: order_state(row.get("state"))?,
         message: row.get("message"),
         voucher: row.get("voucher"),
         created_at: UnixMs(row.get("created_ms")),

@@ -14,6 +14,7 @@ use domain::{
 };
 use tokio_postgres::{IsolationLevel, Row};
 
+use crate::reads::order_state;
 use crate::session::{Session, in_ms};
 use crate::{Store, StoreError};
 
@@ -306,11 +307,6 @@ fn opening(row: &Row, order: OrderCode) -> Result<OrderStory, StoreError> {
         report: None,
         tries: Vec::new(),
     })
-}
-
-fn order_state(number: i16) -> Result<OrderState, StoreError> {
-    OrderState::from_number(number)
-        .ok_or_else(|| StoreError::unreadable(format!("order state {number}")))
 }
 
 fn attempt(row: &Row) -> Result<AttemptLine, StoreError> {

@@ -45,7 +45,9 @@ async fn what_may_never_happen_is_refused() {
     };
     let posting = |order: &str, step: u8, kind: &str, prepaid: i32, held: i32| {
         format!(
-            "INSERT INTO ledger (business_id, posting_ref, step, kind, prepaid_delta, held_delta) VALUES ('shop', {order}, {step}, '{kind}', {prepaid}, {held})"
+            "INSERT INTO ledger (business_id, posting_ref, step, kind, prepaid_delta, held_delta, feed_no)
+             VALUES ('shop', {order}, {step}, '{kind}', {prepaid}, {held},
+                     CASE WHEN '{kind}' IN ('hold', 'settle', 'release') THEN 99 END)"
         )
     };
     let refused = [
@@ -77,6 +79,8 @@ async fn what_may_never_happen_is_refused() {
         ("closed attempt stays closed", format!("UPDATE attempts SET reference = 'other' WHERE order_code = {open}")),
         ("closed_with_evidence", format!("UPDATE attempts SET state = 3, closed_at = now(), evidence_count = 0 WHERE order_code = {open}")),
         ("holds_while_live_or_charged", format!("UPDATE attempts SET holds = false WHERE order_code = {open}")),
+        ("changes_are_numbered", posting(&open, 1, "release", 0, -491_000).replace("THEN 99", "THEN NULL::bigint")),
+        ("ledger_feed", posting(&open, 1, "release", 0, -491_000).replace("THEN 99", "THEN 1")),
         ("append only", "UPDATE ledger SET held_delta = 0".into()),
         ("append only", "DELETE FROM ledger".into()),
         ("append only", "TRUNCATE ledger".into()),
@@ -151,10 +155,15 @@ async fn what_is_wrong_nevertheless_is_found() {
         ),
         (
             "a posting belongs to an order or is a deposit",
-            "INSERT INTO ledger (business_id, posting_ref, step, kind, prepaid_delta, held_delta)
-            VALUES ('poor', '00000000-0000-0000-0000-000000000001', 0, 'hold', 0, 0)"
+            "INSERT INTO ledger (business_id, posting_ref, step, kind, prepaid_delta, held_delta, feed_no)
+            VALUES ('poor', '00000000-0000-0000-0000-000000000001', 0, 'hold', 0, 0, 99)"
                 .into(),
             "DELETE FROM ledger WHERE posting_ref = '00000000-0000-0000-0000-000000000001'".into(),
+        ),
+        (
+            "a business's feed has no gap and ends where its balance says",
+            format!("UPDATE ledger SET feed_no = feed_no + 1000 WHERE step = 1 AND {posted}"),
+            format!("UPDATE ledger SET feed_no = feed_no - 1000 WHERE step = 1 AND {posted}"),
         ),
         (
             "a succeeded order has one charged attempt, another has none",
@@ -281,7 +290,7 @@ async fn what_is_wrong_nevertheless_is_found() {
     assert_eq!(said["findings"].as_array().unwrap().len(), rules.len());
 
     // What is newer than a moment is looked at alone.
-    let (_, spoil, mend) = &wrong[5];
+    let (_, spoil, mend) = &wrong[6];
     as_replica(spoil).await;
     let since = |when: &str| {
         let output = scene.platform.tool(&["check", "--since", when]);

@@ -17,6 +17,7 @@ mod contract;
 mod database;
 mod docs;
 mod endpoints;
+mod feed;
 mod harness;
 mod pushes;
 mod reports;

@@ -105,6 +105,7 @@ fn catalogue() -> Catalogue {
         }],
         callback_url: None,
         callback_sign: KeyKind::Md5,
+        batch_report: false,
         ip_allow: vec![],
         rate_limit: 0,
         max_in_flight: 0,

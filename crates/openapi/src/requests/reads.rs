@@ -11,6 +11,9 @@ use crate::strict_json;
 const PAGE_SIZE: u32 = 100;
 const MOST_PAGE_SIZE: u32 = 1_000;
 const MOST_PAGE_NO: u32 = 1_000_000;
+/// Events in an answer of `order/events`, unless asked otherwise.
+const EVENTS: u32 = 100;
+const MOST_EVENTS: u32 = 500;
 
 /// `POST /v1/openapi/order/info`: at least one of the two; with both, both must be the order's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -53,6 +56,67 @@ pub struct ProductListRequest {
     /// `merchantId`
     #[serde(rename = "merchantId")]
     pub merchant: MerchantId,
+}
+
+/// `POST /v1/openapi/order/events`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventsRequest {
+    /// The number of the last event that is known; 0: none is.
+    pub after: i64,
+    /// 1 to 500.
+    pub limit: u32,
+}
+
+/// `POST /v1/openapi/callback/resend`: exactly one is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResendRequest {
+    /// By the platform's number. Any text: one that is no order code is simply nobody's.
+    Order(String),
+    /// By the merchant's number.
+    BizCode(String),
+    /// All orders of a batch.
+    Batch(String),
+}
+
+impl EventsRequest {
+    /// Reads a body.
+    pub fn read(body: &[u8]) -> Result<Self, BadRequest> {
+        let body = strict_json::parse(body)?;
+        let fields = Fields::of_body(&body)?;
+        let after = match fields.optional_code("cursor")? {
+            None => 0,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|no| *no >= 0 && text.bytes().all(|b| b.is_ascii_digit()))
+                .ok_or_else(|| fault("cursor", "must be one that an answer has given"))?,
+        };
+        Ok(Self {
+            after,
+            limit: fields.count("limit", MOST_EVENTS)?.unwrap_or(EVENTS),
+        })
+    }
+}
+
+impl ResendRequest {
+    /// Reads a body.
+    pub fn read(body: &[u8]) -> Result<Self, BadRequest> {
+        let body = strict_json::parse(body)?;
+        let fields = Fields::of_body(&body)?;
+        let order = fields.optional_code("orderCode")?;
+        let biz_code = fields.optional_code("bizCode")?;
+        let batch = fields.optional_code("batchBizCode")?;
+        match (order, biz_code, batch) {
+            (Some(code), None, None) => Ok(Self::Order(code.to_owned())),
+            (None, Some(code), None) => Ok(Self::BizCode(code.to_owned())),
+            (None, None, Some(code)) => Ok(Self::Batch(code.to_owned())),
+            _ => Err(fault(
+                "orderCode",
+                "or bizCode or batchBizCode is required, one of them",
+            )
+            .into()),
+        }
+    }
 }
 
 impl OrderInfoRequest {

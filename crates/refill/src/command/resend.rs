@@ -1,11 +1,18 @@
-//! `refill callback resend`: sends status reports again that were parked or delivered.
+//! `refill callback resend|jobs|pause|go-on|cancel`: sends status reports again, as jobs.
 
-use domain::{BusinessId, OrderCode};
+use anyhow::Context;
+use domain::{BusinessId, OrderCode, UnixMs};
+use serde_json::json;
 use store::Store;
-use store::callbacks::Resend;
 use store::reads::OrderName;
+use store::resend::{JobOrder, JobState, Resend, ResendJob, ResendRequest};
+use uuid::Uuid;
 
+use crate::command::doubt::Operator;
 use crate::settings::Settings;
+
+/// How many jobs are listed.
+const LISTED: i64 = 100;
 
 /// The flags of `refill callback resend`.
 #[derive(Debug, clap::Args)]
@@ -15,9 +22,23 @@ pub(crate) struct Flags {
     business: String,
     #[command(flatten)]
     which: Which,
-    /// Reports per second; 0: all at once.
-    #[arg(long, default_value_t = 20)]
+    /// … to before this moment; now, if it is not given.
+    #[arg(long, requires = "from", value_name = "TIME")]
+    to: Option<humantime::Timestamp>,
+    /// Only those that were given up, not those that were delivered.
+    #[arg(long)]
+    only_parked: bool,
+    /// Reports per second.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     per_second: u32,
+    /// Only count them.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    operator: Operator,
 }
 
 #[derive(Debug, clap::Args)]
@@ -35,10 +56,52 @@ struct Which {
     /// Those that were given up.
     #[arg(long)]
     parked: bool,
+    /// Those of orders that were placed from this moment on, like 2026-11-24T08:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    from: Option<humantime::Timestamp>,
+}
+
+/// The flags of `refill callback jobs`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Jobs {
+    /// Of one business only.
+    #[arg(long)]
+    business: Option<String>,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) async fn run(settings: &Settings, flags: &Flags) -> anyhow::Result<()> {
-    let which = match &flags.which {
+    let request = ResendRequest {
+        business: BusinessId::new(&flags.business),
+        which: which(flags)?,
+        only_parked: flags.only_parked,
+        per_second: flags.per_second,
+        asked_by: flags.operator.name()?,
+    };
+    let store = Store::new(&settings.store()?)?;
+    if flags.dry_run {
+        let count = store.count_resend(&request).await?;
+        if flags.json {
+            println!("{}", json!({ "reports": count }));
+        } else {
+            println!("{count} reports would be sent again");
+        }
+        return Ok(());
+    }
+    let job = store.begin_resend(&request).await?;
+    tracing::info!(job = %job.id, business = %job.business, reports = job.total, operator = job.asked_by, "resend asked for");
+    if flags.json {
+        println!("{}", as_json(&job));
+    } else {
+        println!("{} reports will be sent again: job {}", job.total, job.id);
+    }
+    Ok(())
+}
+
+fn which(flags: &Flags) -> anyhow::Result<Resend> {
+    Ok(match &flags.which {
         Which {
             order: Some(code), ..
         } => Resend::Order(OrderName::Code(*code)),
@@ -49,12 +112,77 @@ pub(crate) async fn run(settings: &Settings, flags: &Flags) -> anyhow::Result<()
         Which {
             batch: Some(text), ..
         } => Resend::Batch(text.clone()),
+        Which {
+            from: Some(from), ..
+        } => {
+            let to = flags.to.map_or_else(std::time::SystemTime::now, Into::into);
+            let (from, to) = (unix_ms((*from).into())?, unix_ms(to)?);
+            anyhow::ensure!(from < to, "--from: must be before --to");
+            Resend::Placed(from, to)
+        }
         Which { .. } => Resend::Parked,
-    };
-    let business = BusinessId::new(&flags.business);
-    let resent = Store::new(&settings.store()?)?
-        .resend_reports(&business, &which, flags.per_second)
-        .await?;
-    println!("{resent} reports will be sent again");
+    })
+}
+
+fn unix_ms(at: std::time::SystemTime) -> anyhow::Result<UnixMs> {
+    let since = at
+        .duration_since(std::time::UNIX_EPOCH)
+        .context("--from, --to: must be after 1970")?;
+    Ok(UnixMs(i64::try_from(since.as_millis())?))
+}
+
+pub(crate) async fn jobs(settings: &Settings, flags: &Jobs) -> anyhow::Result<()> {
+    let store = Store::new(&settings.store()?)?;
+    let business = flags.business.as_deref().map(BusinessId::new);
+    for job in store.resend_jobs(business.as_ref(), LISTED).await? {
+        if flags.json {
+            println!("{}", as_json(&job));
+        } else {
+            println!(
+                "{} {:<10} {}: {} of {}, {} a second, asked for by {}",
+                job.id,
+                state(job.state),
+                job.business,
+                job.done,
+                job.total,
+                job.per_second,
+                job.asked_by
+            );
+        }
+    }
     Ok(())
+}
+
+/// Pauses, resumes or cancels a job.
+pub(crate) async fn order(settings: &Settings, id: Uuid, order: JobOrder) -> anyhow::Result<()> {
+    let store = Store::new(&settings.store()?)?;
+    let job = store.order_resend_job(id, order).await?;
+    let job = job.with_context(|| match order {
+        JobOrder::Pause => format!("no job {id} is running"),
+        JobOrder::Resume => format!("no job {id} is paused"),
+        JobOrder::Cancel => format!("no job {id} is running or paused"),
+    })?;
+    println!(
+        "job {id} is {}: {} of {}",
+        state(job.state),
+        job.done,
+        job.total
+    );
+    Ok(())
+}
+
+const fn state(state: JobState) -> &'static str {
+    match state {
+        JobState::Running => "running",
+        JobState::Paused => "paused",
+        JobState::Cancelled => "cancelled",
+        JobState::Done => "done",
+    }
+}
+
+fn as_json(job: &ResendJob) -> serde_json::Value {
+    json!({
+        "job": job.id, "business": job.business.as_str(), "state": state(job.state), "reports": job.total, "done": job.done,
+        "per_second": job.per_second, "asked_by": job.asked_by, "asked_at": job.asked_at.0,
+    })
 }

@@ -8,7 +8,7 @@ use domain::{BusinessId, Endpoint, Epoch, OrderCode, OrderKey, schedule};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::ClaimedReport;
+use super::{ClaimedReport, Subject, batch};
 use crate::reads::order_facts;
 use crate::session::{commit, in_ms};
 use crate::{Store, StoreError};
@@ -61,19 +61,28 @@ async fn lock(
     let statement = tx
         .prepare_cached(
             "SELECT c.business_id, c.url, c.endpoint, c.epoch + 1 AS epoch, c.round, (c.tries + 1)::smallint AS try_no,
-                    o.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
+                    c.of_batch, c.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
                     o.message, o.voucher, (extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms,
                     (extract(epoch FROM o.finished_at) * 1000)::bigint AS finished_ms
              FROM unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)
              JOIN callbacks c ON c.business_id = k.business_id AND c.order_code = k.order_code
-             JOIN orders o ON o.business_id = c.business_id AND o.order_code = c.order_code
-             JOIN batches b ON b.business_id = o.business_id AND b.batch_id = o.batch_id
+             LEFT JOIN orders o ON o.business_id = c.business_id AND o.order_code = c.order_code
+             LEFT JOIN batches b ON b.business_id = o.business_id AND b.batch_id = o.batch_id
              WHERE c.due_at <= now() OR c.state = 0 AND c.tries = 0 AND c.round = 1
              FOR UPDATE OF c SKIP LOCKED",
         )
         .await?;
     let rows = tx.query(&statement, &[&businesses, &codes]).await?;
-    rows.iter().map(report).collect()
+    let mut reports = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let subject = if row.get("of_batch") {
+            Subject::Batch(batch::facts(tx, &key(row)).await?)
+        } else {
+            Subject::Order(order_facts(row)?)
+        };
+        reports.push(report(row, subject));
+    }
+    Ok(reports)
 }
 
 async fn begin_tries(
@@ -138,14 +147,14 @@ fn key(row: &Row) -> OrderKey {
     }
 }
 
-fn report(row: &Row) -> Result<ClaimedReport, StoreError> {
-    Ok(ClaimedReport {
+fn report(row: &Row, subject: Subject) -> ClaimedReport {
+    ClaimedReport {
         key: key(row),
         epoch: Epoch(row.get("epoch")),
         round: row.get("round"),
         try_no: row.get("try_no"),
         url: row.get("url"),
         endpoint: Endpoint::new(row.get::<_, String>("endpoint")),
-        order: order_facts(row)?,
-    })
+        subject,
+    }
 }

@@ -149,6 +149,7 @@ fn business(row: &Row) -> Result<Business, StoreError> {
         keys: vec![],
         callback_url: row.get("callback_url"),
         callback_sign: kind(row.get("callback_sign_type"))?,
+        batch_report: row.get("batch_report"),
         ip_allow: networks(row.get("ip_allow"))?,
         rate_limit: number("rate_limit"),
         max_in_flight: number("max_in_flight"),

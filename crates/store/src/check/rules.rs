@@ -26,7 +26,7 @@ const BY_HAND: &str = "Somebody wrote to the database by hand, or a migration we
 const WORKERS: &str =
     "Look whether `refill fulfillment` runs for the lane, and at its log for that order.";
 
-pub(super) const RULES: [Rule; 22] = [
+pub(super) const RULES: [Rule; 23] = [
     Rule {
         says: "a balance is the sum of its ledger",
         span: Span::Everything,
@@ -66,6 +66,15 @@ pub(super) const RULES: [Rule; 22] = [
          WHERE l.kind IS DISTINCT FROM CASE o.state WHEN 2 THEN 'settle' WHEN 3 THEN 'release' WHEN 4 THEN 'release' END
             OR (o.state >= 2 AND l.held_delta <> -o.price)",
         advice: MONEY,
+    },
+    Rule {
+        says: "a business's feed has no gap and ends where its balance says",
+        span: Span::Everything,
+        asks: "SELECT b.business_id FROM balances b
+         LEFT JOIN (SELECT business_id, count(*) AS changes, max(feed_no) AS last FROM ledger WHERE feed_no IS NOT NULL
+                    GROUP BY business_id) l USING (business_id)
+         WHERE b.feed_no <> coalesce(l.last, 0) OR b.feed_no <> coalesce(l.changes, 0)",
+        advice: BY_HAND,
     },
     Rule {
         says: "a posting belongs to an order or is a deposit",

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::rows::{self, Ticket};
 use crate::StoreError;
+use crate::reads::order_state;
 
 /// What to do about an order that another transaction holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +122,7 @@ fn order(row: &tokio_postgres::Row) -> Result<Loaded, StoreError> {
     Ok(Loaded {
         key: key(row),
         life: Life {
-            state: rows::order_state(row.get("state"))?,
+            state: order_state(row.get("state"))?,
             epoch: Epoch(row.get("epoch")),
             created_at,
             wait: Wait::Hint(created_at),

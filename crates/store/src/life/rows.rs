@@ -1,9 +1,7 @@
 //! Between the numbers in the tables and the types of `domain`.
 
 use domain::life::{Attempt, Wait};
-use domain::{
-    AttemptNo, AttemptState, Catalogue, Money, OrderState, SupplierId, UnixMs, reference,
-};
+use domain::{AttemptNo, AttemptState, Catalogue, Money, SupplierId, UnixMs, reference};
 
 use super::load::Loaded;
 use crate::StoreError;
@@ -37,11 +35,6 @@ pub(super) fn new_ticket(
             .get(&order.product)
             .map_or(route.cost, |product| route.cost_of(product, order.spec)),
     })
-}
-
-pub(super) fn order_state(number: i16) -> Result<OrderState, StoreError> {
-    OrderState::from_number(number)
-        .ok_or_else(|| StoreError::unreadable(format!("order state {number}")))
 }
 
 pub(super) fn attempt_state(number: i16) -> Result<AttemptState, StoreError> {

@@ -2,13 +2,11 @@
 //!
 //! The balance comes last, one row per business: it is the row that everybody shares.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deadpool_postgres::Transaction;
 use domain::life::{AttemptChange, Change, Doubt, Posting, Wait};
-use domain::{
-    AttemptNo, AttemptState, BusinessId, Catalogue, Evidence, Lane, OrderKey, ProductCode,
-};
+use domain::{AttemptNo, AttemptState, Catalogue, Evidence, Lane, OrderKey, ProductCode};
 use uuid::Uuid;
 
 use super::load::{Loaded, arrays};
@@ -29,6 +27,8 @@ pub(super) struct Written {
     actor: Option<String>,
     note: Option<String>,
     posting: Option<Posting>,
+    /// Its merchant wants to be told when the whole batch is final.
+    batch_report: bool,
 }
 
 impl Written {
@@ -52,7 +52,9 @@ impl Written {
             .get(&order.product)
             .map(|p| p.lane.clone());
         let posting = change.posting(order.life.state);
+        let business = catalogue.businesses.get(&order.key.business);
         Ok(Self {
+            batch_report: business.is_some_and(|b| b.batch_report),
             order,
             change,
             evidence,
@@ -107,7 +109,7 @@ pub(super) async fn changes(
     let reported = write_reports(tx, set).await?;
     return_stock(tx, set).await?;
     post(tx, set).await?;
-    move_balances(tx, set).await?;
+    write_batch_reports(tx, set).await?;
     Ok(set
         .iter()
         .map(|w| w.moved(reported.contains(&w.order.key.order.uuid())))
@@ -482,7 +484,8 @@ async fn return_stock(tx: &Transaction<'_>, set: &[Written]) -> Result<(), Store
     Ok(())
 }
 
-/// The one final posting of each order that has become final.
+/// The one final posting of each order that has become final, and the balances that they move: one statement, because the number in
+/// the business's feed is taken from the balance's row, under the lock that is held until the commit.
 async fn post(tx: &Transaction<'_>, set: &[Written]) -> Result<(), StoreError> {
     let posted: Vec<(&Written, Posting)> =
         set.iter().filter_map(|w| Some((w, w.posting?))).collect();
@@ -493,61 +496,70 @@ async fn post(tx: &Transaction<'_>, set: &[Written]) -> Result<(), StoreError> {
     let settled: Vec<bool> = posted.iter().map(|(_, p)| *p == Posting::Settle).collect();
     let prices: Vec<i64> = posted.iter().map(|(w, _)| w.order.price.units()).collect();
     let notes: Vec<Option<&str>> = posted.iter().map(|(w, _)| w.note.as_deref()).collect();
-    let statement = tx
-        .prepare_cached(
-            "INSERT INTO ledger (business_id, posting_ref, step, kind, prepaid_delta, held_delta, note)
-             SELECT business_id, order_code, 1, CASE WHEN settled THEN 'settle' ELSE 'release' END,
-                    CASE WHEN settled THEN -price ELSE 0 END, -price, note
-             FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::bigint[], $5::text[])
-                 AS p (business_id, order_code, settled, price, note)",
-        )
-        .await?;
-    tx.execute(
-        &statement,
-        &[&businesses, &codes, &settled, &prices, &notes],
-    )
-    .await?;
-    Ok(())
-}
-
-async fn move_balances(tx: &Transaction<'_>, set: &[Written]) -> Result<(), StoreError> {
-    let mut deltas: BTreeMap<&BusinessId, (i64, i64)> = BTreeMap::new();
-    for written in set {
-        let price = written.order.price.units();
-        let (prepaid, held) = match written.posting {
-            Some(Posting::Settle) => (-price, -price),
-            Some(Posting::Release) => (0, -price),
-            None => continue,
-        };
-        let delta = deltas.entry(&written.key().business).or_default();
-        delta.0 += prepaid;
-        delta.1 += held;
-    }
-    if deltas.is_empty() {
-        return Ok(());
-    }
-    let businesses: Vec<&str> = deltas.keys().map(|b| b.as_str()).collect();
-    let prepaid: Vec<i64> = deltas.values().map(|d| d.0).collect();
-    let held: Vec<i64> = deltas.values().map(|d| d.1).collect();
     // Locked in the order of their names first: two sets that share businesses must not wait for each other in a ring.
     let statement = tx
         .prepare_cached(
-            "WITH locked AS (
+            "WITH p AS MATERIALIZED (
+                 SELECT *, row_number() OVER (PARTITION BY business_id ORDER BY place) AS no
+                 FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::bigint[], $5::text[]) WITH ORDINALITY
+                     AS p (business_id, order_code, settled, price, note, place)
+             ), sums AS (
+                 SELECT business_id, count(*) AS postings, sum(price) AS held, sum(price) FILTER (WHERE settled) AS spent
+                 FROM p GROUP BY business_id
+             ), locked AS (
                  SELECT business_id FROM balances WHERE business_id = ANY ($1) ORDER BY business_id FOR UPDATE
+             ), moved AS (
+                 UPDATE balances b SET prepaid = b.prepaid - coalesce(s.spent, 0), held = b.held - s.held,
+                                       feed_no = b.feed_no + s.postings
+                 FROM locked JOIN sums s USING (business_id)
+                 WHERE b.business_id = locked.business_id
+                 RETURNING b.business_id, b.feed_no - s.postings AS before
              )
-             UPDATE balances b SET prepaid = b.prepaid + d.prepaid, held = b.held + d.held
-             FROM locked JOIN unnest($1::text[], $2::bigint[], $3::bigint[]) AS d (business_id, prepaid, held) USING (business_id)
-             WHERE b.business_id = locked.business_id",
+             INSERT INTO ledger (business_id, posting_ref, step, kind, prepaid_delta, held_delta, note, feed_no)
+             SELECT p.business_id, p.order_code, 1, CASE WHEN settled THEN 'settle' ELSE 'release' END,
+                    CASE WHEN settled THEN -price ELSE 0 END, -price, note, m.before + p.no
+             FROM p JOIN moved m ON m.business_id = p.business_id",
         )
         .await?;
     let rows = tx
-        .execute(&statement, &[&businesses, &prepaid, &held])
+        .execute(
+            &statement,
+            &[&businesses, &codes, &settled, &prices, &notes],
+        )
         .await?;
-    if rows == deltas.len() as u64 {
+    if rows == posted.len() as u64 {
         Ok(())
     } else {
         Err(StoreError::unreadable("a business without a balance"))
     }
+}
+
+/// The reports of batches whose last order has just become final, for the accounts that want them. Asked under the lock of the
+/// balances: whoever finishes the last order sees that all others are final.
+async fn write_batch_reports(tx: &Transaction<'_>, set: &[Written]) -> Result<(), StoreError> {
+    let finished: BTreeSet<(&str, Uuid)> = set
+        .iter()
+        .filter(|w| w.posting.is_some() && w.batch_report)
+        .map(|w| (w.key().business.as_str(), w.order.batch_id))
+        .collect();
+    if finished.is_empty() {
+        return Ok(());
+    }
+    let (businesses, batches): (Vec<&str>, Vec<Uuid>) = finished.into_iter().unzip();
+    let statement = tx
+        .prepare_cached(
+            "INSERT INTO callbacks (business_id, order_code, url, due_at, of_batch)
+             SELECT b.business_id, b.batch_id, b.callback_url, now(), true
+             FROM unnest($1::text[], $2::uuid[]) AS f (business_id, batch_id)
+             JOIN batches b ON b.business_id = f.business_id AND b.batch_id = f.batch_id
+             WHERE b.callback_url IS NOT NULL AND NOT EXISTS (
+                 SELECT FROM orders o WHERE o.business_id = b.business_id AND o.batch_id = b.batch_id
+                     AND o.order_code BETWEEN b.first_code AND b.last_code AND o.state < 2)
+             ON CONFLICT DO NOTHING",
+        )
+        .await?;
+    tx.execute(&statement, &[&businesses, &batches]).await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use domain::{
 };
 use uuid::Uuid;
 
-use super::{one_moment, order_state};
+use super::one_moment;
+use crate::reads::order_state;
 use crate::{Store, StoreError};
 
 /// The most orders that one search finds.

@@ -1,0 +1,394 @@
+//! Reports that are sent again on request: as a job, a few each second, which can be paused, resumed and cancelled.
+
+use deadpool_postgres::Transaction;
+use domain::{BusinessId, UnixMs};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use crate::reads::OrderName;
+use crate::session::commit;
+use crate::{Store, StoreError};
+
+/// Where counting stops.
+const COUNTED_TO: i64 = 1_000_000;
+/// A job that could not move for a while does not catch up: at most so many seconds' worth at once.
+const MOST_SECONDS: f64 = 5.0;
+/// Jobs that are moved in one round.
+const JOBS_AT_ONCE: i64 = 16;
+/// The most jobs of one business that run or are paused.
+const MOST_OPEN: i64 = 20;
+
+/// Which reports are to be sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resend {
+    /// That of one order.
+    Order(OrderName),
+    /// Those of a batch, by the merchant's number.
+    Batch(String),
+    /// Those that were given up.
+    Parked,
+    /// Those of orders that were placed from the first moment to before the second.
+    Placed(UnixMs, UnixMs),
+}
+
+/// Who asks for what, how fast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResendRequest {
+    /// Whose reports.
+    pub business: BusinessId,
+    /// Which of them.
+    pub which: Resend,
+    /// Only those that were given up, not those that were delivered.
+    pub only_parked: bool,
+    /// Reports per second.
+    pub per_second: u32,
+    /// Who asks.
+    pub asked_by: String,
+}
+
+/// How a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobState {
+    /// Reports go out.
+    Running,
+    /// By hand.
+    Paused,
+    /// By hand, for ever.
+    Cancelled,
+    /// All have been sent.
+    Done,
+}
+
+/// What a person can do to a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobOrder {
+    /// No more for now.
+    Pause,
+    /// Go on.
+    Resume,
+    /// No more.
+    Cancel,
+}
+
+/// A job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResendJob {
+    /// Its number.
+    pub id: Uuid,
+    /// Whose reports.
+    pub business: BusinessId,
+    /// How it stands.
+    pub state: JobState,
+    /// How many reports there were to send when it was asked for, counted up to a million.
+    pub total: i64,
+    /// How many of them have been handed to the callback workers.
+    pub done: i64,
+    /// How fast.
+    pub per_second: i32,
+    /// Who asked.
+    pub asked_by: String,
+    /// When.
+    pub asked_at: UnixMs,
+}
+
+/// Why a job is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum NoJob {
+    /// The order or the batch is not there.
+    #[error("there is no such order or batch")]
+    NothingNamed,
+    /// Too many already.
+    #[error("{MOST_OPEN} jobs of this business are open already")]
+    TooMany,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The orders whose reports are meant.
+struct Span {
+    low: Uuid,
+    high: Uuid,
+    batch: Option<Uuid>,
+}
+
+impl Store {
+    /// Counts what would be sent again.
+    pub async fn count_resend(&self, request: &ResendRequest) -> Result<i64, NoJob> {
+        self.bounded(async {
+            let mut session = self.session().await?;
+            let tx = session.begin().await?;
+            let Some(span) = span(&tx, request).await? else {
+                return Ok(None);
+            };
+            let count = count(&tx, request, &span).await?;
+            tx.commit().await?;
+            session.give_back();
+            Ok::<_, StoreError>(Some(count))
+        })
+        .await?
+        .ok_or(NoJob::NothingNamed)
+    }
+
+    /// Takes a job; its first reports go out within seconds.
+    pub async fn begin_resend(&self, request: &ResendRequest) -> Result<ResendJob, NoJob> {
+        let (job, open) = self
+            .bounded(async {
+                let mut session = self.session().await?;
+                let tx = session.begin().await?;
+                let Some(span) = span(&tx, request).await? else {
+                    return Ok((None, 0));
+                };
+                let open = "SELECT count(*) FROM resend_jobs WHERE business_id = $1 AND state < 2";
+                let open: i64 = tx
+                    .query_one(open, &[&request.business.as_str()])
+                    .await?
+                    .get(0);
+                if open >= MOST_OPEN {
+                    return Ok((None, open));
+                }
+                let total = count(&tx, request, &span).await?;
+                let insert = format!(
+                    "INSERT INTO resend_jobs (job_id, business_id, batch_id, low, high, only_parked, per_second, state, total,
+                                              after, asked_by)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $8::bigint = 0 THEN 3 ELSE 0 END, $8, '00000000-0000-0000-0000-000000000000', $9)
+                     RETURNING {JOB}"
+                );
+                let per_second = i32::try_from(request.per_second.clamp(1, 10_000)).unwrap_or(1);
+                let row = tx
+                    .query_one(
+                        &insert,
+                        &[
+                            &Uuid::now_v7(),
+                            &request.business.as_str(),
+                            &span.batch,
+                            &span.low,
+                            &span.high,
+                            &request.only_parked,
+                            &per_second,
+                            &total,
+                            &request.asked_by,
+                        ],
+                    )
+                    .await?;
+                let job = job(&row)?;
+                commit(tx, "resend").await?;
+                session.give_back();
+                Ok::<_, StoreError>((Some(job), open))
+            })
+            .await?;
+        match job {
+            Some(job) => Ok(job),
+            None if open > 0 => Err(NoJob::TooMany),
+            None => Err(NoJob::NothingNamed),
+        }
+    }
+
+    /// The newest jobs, of one business or of all.
+    pub async fn resend_jobs(
+        &self,
+        business: Option<&BusinessId>,
+        limit: i64,
+    ) -> Result<Vec<ResendJob>, StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let sql = format!(
+                "SELECT {JOB} FROM resend_jobs WHERE $1::text IS NULL OR business_id = $1 ORDER BY asked_at DESC LIMIT $2"
+            );
+            let statement = session.client().prepare_cached(&sql).await?;
+            let business = business.map(BusinessId::as_str);
+            let rows = session.client().query(&statement, &[&business, &limit]).await?;
+            session.give_back();
+            rows.iter().map(job).collect()
+        })
+        .await
+    }
+
+    /// Pauses, resumes or cancels a job. `None`: there is none that this could be done to.
+    pub async fn order_resend_job(
+        &self,
+        id: Uuid,
+        order: JobOrder,
+    ) -> Result<Option<ResendJob>, StoreError> {
+        let (from, to): (&[i16], i16) = match order {
+            JobOrder::Pause => (&[0], 1),
+            JobOrder::Resume => (&[1], 0),
+            JobOrder::Cancel => (&[0, 1], 2),
+        };
+        self.bounded(async {
+            let session = self.session().await?;
+            let sql = format!(
+                "UPDATE resend_jobs SET state = $3, moved_at = now() WHERE job_id = $1 AND state = ANY ($2) RETURNING {JOB}"
+            );
+            let row = session.client().query_opt(&sql, &[&id, &from, &to]).await?;
+            session.give_back();
+            row.as_ref().map(job).transpose()
+        })
+        .await
+    }
+
+    /// Lets the next reports of running jobs go, as many as the time since the last round allows. Returns how many. Safe to run
+    /// in any number of processes.
+    pub async fn move_resend_jobs(&self) -> Result<u64, StoreError> {
+        self.bounded(async {
+            let mut session = self.session().await?;
+            let tx = session.begin().await?;
+            let due = tx
+                .prepare_cached(
+                    "SELECT job_id, business_id, batch_id, low, high, only_parked, after,
+                            least(per_second * least(extract(epoch FROM now() - moved_at), $1::float8), 10000)::bigint AS room
+                     FROM resend_jobs WHERE state = 0 AND now() - moved_at > interval '200 ms'
+                     ORDER BY moved_at LIMIT $2 FOR UPDATE SKIP LOCKED",
+                )
+                .await?;
+            let mut moved = 0;
+            for row in tx.query(&due, &[&MOST_SECONDS, &JOBS_AT_ONCE]).await? {
+                moved += move_job(&tx, &row).await?;
+            }
+            commit(tx, "resend").await?;
+            session.give_back();
+            Ok(moved)
+        })
+        .await
+    }
+}
+
+const JOB: &str = "job_id, business_id, state, total, done, per_second, asked_by, (extract(epoch FROM asked_at) * 1000)::bigint";
+
+/// The reports that a job means, of `$1` business from `$2` to `$3`, `$4` batch, `$5` only parked, placed after `$6`.
+const MEANT: &str = "FROM callbacks c WHERE c.business_id = $1 AND c.order_code BETWEEN $2 AND $3 AND c.order_code > $6
+     AND c.state IN (2, 3) AND (c.state = 3 OR NOT $5) AND c.round < 32767
+     AND ($4::uuid IS NULL OR c.order_code = $4 OR EXISTS (SELECT FROM orders o WHERE o.business_id = c.business_id
+          AND o.order_code = c.order_code AND o.batch_id = $4))";
+
+async fn span(tx: &Transaction<'_>, request: &ResendRequest) -> Result<Option<Span>, StoreError> {
+    let business = request.business.as_str();
+    let one = |code: Uuid| Span {
+        low: code,
+        high: code,
+        batch: None,
+    };
+    Ok(match &request.which {
+        Resend::Order(OrderName::Code(code)) => {
+            let known = "SELECT order_code FROM orders WHERE business_id = $1 AND order_code = $2";
+            let row = tx.query_opt(known, &[&business, &code.uuid()]).await?;
+            row.map(|row| one(row.get(0)))
+        }
+        Resend::Order(OrderName::BizCode(text)) => {
+            let known = "SELECT order_code FROM orders WHERE business_id = $1 AND biz_code = $2";
+            let row = tx.query_opt(known, &[&business, text]).await?;
+            row.map(|row| one(row.get(0)))
+        }
+        Resend::Batch(text) => {
+            // The batch's own id is a little older, or younger, than the codes of its orders.
+            let known = "SELECT least(batch_id, first_code), greatest(batch_id, last_code), batch_id FROM batches
+                         WHERE business_id = $1 AND batch_biz_code = $2";
+            let row = tx.query_opt(known, &[&business, text]).await?;
+            row.map(|row| Span {
+                low: row.get(0),
+                high: row.get(1),
+                batch: row.get(2),
+            })
+        }
+        Resend::Parked => Some(Span {
+            low: Uuid::nil(),
+            high: Uuid::max(),
+            batch: None,
+        }),
+        Resend::Placed(from, to) => Some(Span {
+            low: first_code_at(*from),
+            high: first_code_at(*to),
+            batch: None,
+        }),
+    })
+}
+
+/// Codes begin with the millisecond in which they were made.
+fn first_code_at(at: UnixMs) -> Uuid {
+    let ms = u128::try_from(at.0.max(0)).unwrap_or_default();
+    Uuid::from_u128(ms << 80)
+}
+
+async fn count(
+    tx: &Transaction<'_>,
+    request: &ResendRequest,
+    span: &Span,
+) -> Result<i64, StoreError> {
+    let only_parked = request.only_parked || request.which == Resend::Parked;
+    let sql = format!("SELECT count(*) FROM (SELECT {MEANT} LIMIT $7) m");
+    let statement = tx.prepare_cached(&sql).await?;
+    let values: [&(dyn ToSql + Sync); 7] = [
+        &request.business.as_str(),
+        &span.low,
+        &span.high,
+        &span.batch,
+        &only_parked,
+        &Uuid::nil(),
+        &COUNTED_TO,
+    ];
+    Ok(tx.query_one(&statement, &values).await?.get(0))
+}
+
+async fn move_job(tx: &Transaction<'_>, job: &Row) -> Result<u64, StoreError> {
+    let room: i64 = job.get("room");
+    let room = room.max(1);
+    let sql = format!(
+        "WITH next AS (SELECT c.business_id, c.order_code {MEANT} ORDER BY c.order_code LIMIT $7 FOR UPDATE),
+         sent AS (
+             UPDATE callbacks c SET state = 0, tries = 0, round = c.round + 1, due_at = now() FROM next n
+             WHERE c.business_id = n.business_id AND c.order_code = n.order_code RETURNING c.order_code
+         )
+         SELECT count(*), max(order_code::text)::uuid FROM sent"
+    );
+    let statement = tx.prepare_cached(&sql).await?;
+    let (id, business): (Uuid, String) = (job.get("job_id"), job.get("business_id"));
+    let (low, high): (Uuid, Uuid) = (job.get("low"), job.get("high"));
+    let (batch, only_parked): (Option<Uuid>, bool) = (job.get("batch_id"), job.get("only_parked"));
+    let after: Uuid = job.get("after");
+    let values: [&(dyn ToSql + Sync); 7] =
+        [&business, &low, &high, &batch, &only_parked, &after, &room];
+    let row = tx.query_one(&statement, &values).await?;
+    let (sent, last): (i64, Option<Uuid>) = (row.get(0), row.get(1));
+    let ended = sent < room;
+    tx.execute(
+        "UPDATE resend_jobs SET done = done + $2, after = coalesce($3, after), moved_at = now(),
+                state = CASE WHEN $4 THEN 3 ELSE state END WHERE job_id = $1",
+        &[&id, &sent, &last, &ended],
+    )
+    .await?;
+    Ok(sent.unsigned_abs())
+}
+
+fn job(row: &Row) -> Result<ResendJob, StoreError> {
+    Ok(ResendJob {
+        id: row.get(0),
+        business: BusinessId::new(row.get::<_, String>(1)),
+        state: match row.get::<_, i16>(2) {
+            0 => JobState::Running,
+            1 => JobState::Paused,
+            2 => JobState::Cancelled,
+            3 => JobState::Done,
+            other => return Err(StoreError::unreadable(format!("job state {other}"))),
+        },
+        total: row.get(3),
+        done: row.get(4),
+        per_second: row.get(5),
+        asked_by: row.get(6),
+        asked_at: UnixMs(row.get(7)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_begin_with_their_millisecond() {
+        let code = Uuid::now_v7();
+        let (seconds, nanos) = code.get_timestamp().unwrap().to_unix();
+        let ms = i64::try_from(seconds * 1_000 + u64::from(nanos) / 1_000_000).unwrap();
+        assert!(first_code_at(UnixMs(ms)) <= code);
+        assert!(first_code_at(UnixMs(ms + 1)) > code);
+    }
+}
