@@ -10,27 +10,28 @@ use openapi::SigningKey;
 #[derive(Debug, Default)]
 pub(crate) struct Signers {
     version: Option<i64>,
-    platform: Option<SigningKey>,
-    /// Of the businesses whose reports are signed with MD5.
-    secrets: HashMap<BusinessId, Vec<Secret>>,
+    /// The platform's, by name.
+    platform: HashMap<String, TimedKey>,
+    businesses: HashMap<BusinessId, Choice>,
+}
+
+/// What may sign an account's reports.
+#[derive(Debug)]
+enum Choice {
+    /// Its own secrets.
+    Secrets(Vec<TimedKey>),
+    /// The platform's keys of these names.
+    Platform(Vec<String>),
 }
 
 #[derive(Debug)]
-struct Secret {
+struct TimedKey {
     key: SigningKey,
     not_before: Option<UnixMs>,
     not_after: Option<UnixMs>,
 }
 
-impl Secret {
-    fn of(key: &BusinessKey) -> Option<Self> {
-        Some(Self {
-            key: SigningKey::md5(&key.text).ok()?,
-            not_before: key.not_before,
-            not_after: key.not_after,
-        })
-    }
-
+impl TimedKey {
     fn holds(&self, now: UnixMs) -> bool {
         self.not_before.is_none_or(|from| from <= now) && self.not_after.is_none_or(|to| now < to)
     }
@@ -44,38 +45,65 @@ impl Signers {
 
     /// Reads the keys of a catalogue. What cannot be read is logged once, and its reports wait.
     pub(crate) fn of(catalogue: &Catalogue) -> Self {
-        let pem = catalogue.platform.callback_private_key.as_deref();
-        let platform = pem.map(SigningKey::rsa_from_pem).transpose();
-        if let Err(error) = &platform {
-            tracing::error!(%error, "platform.callback_private_key cannot be read, RSA reports wait");
-        } else if pem.is_none() {
-            tracing::warn!("platform.callback_private_key is not set, RSA reports wait");
+        let mut platform = HashMap::new();
+        for key in &catalogue.platform.keys {
+            match SigningKey::rsa_from_pem(&key.text) {
+                Ok(signing) => {
+                    let timed = TimedKey {
+                        key: signing,
+                        not_before: key.not_before,
+                        not_after: key.not_after,
+                    };
+                    platform.insert(key.id.clone(), timed);
+                }
+                Err(error) => {
+                    tracing::error!(%error, key = key.id, "a platform key cannot be read, reports that need it wait");
+                }
+            }
         }
-        let secrets = catalogue
-            .businesses
-            .values()
-            .filter(|b| b.callback_sign == KeyKind::Md5)
-            .map(|b| (b.id.clone(), secrets(b)))
-            .collect();
+        if platform.is_empty() {
+            tracing::warn!("there is no platform key, RSA reports wait");
+        }
+        let choice = |business: &Business| match business.callback_sign {
+            KeyKind::Md5 => Choice::Secrets(secrets(business)),
+            KeyKind::Rsa => Choice::Platform(business.callback_keys.clone()),
+        };
+        let businesses = catalogue.businesses.values();
         Self {
             version: Some(catalogue.version),
-            platform: platform.ok().flatten(),
-            secrets,
+            platform,
+            businesses: businesses.map(|b| (b.id.clone(), choice(b))).collect(),
         }
     }
 
-    /// The key that signs a business's reports now; `None`: there is none that can be used.
+    /// The key that signs a business's reports now: the newest of those that its merchant knows. `None`: there is none that can be used.
     pub(crate) fn of_business(&self, business: &BusinessId, now: UnixMs) -> Option<&SigningKey> {
-        match self.secrets.get(business) {
-            Some(secrets) => secrets.iter().find(|s| s.holds(now)).map(|s| &s.key),
-            None => self.platform.as_ref(),
-        }
+        let newest = match self.businesses.get(business)? {
+            Choice::Secrets(secrets) => newest(secrets.iter(), now),
+            Choice::Platform(names) => {
+                newest(names.iter().filter_map(|name| self.platform.get(name)), now)
+            }
+        };
+        newest.map(|timed| &timed.key)
     }
 }
 
-fn secrets(business: &Business) -> Vec<Secret> {
+/// Of the keys that are valid now, the one whose time began last; of several, the one that is named last.
+fn newest<'k>(keys: impl Iterator<Item = &'k TimedKey>, now: UnixMs) -> Option<&'k TimedKey> {
+    keys.filter(|key| key.holds(now))
+        .max_by_key(|key| key.not_before)
+}
+
+fn secrets(business: &Business) -> Vec<TimedKey> {
     let keys = business.keys.iter().filter(|k| k.kind == KeyKind::Md5);
-    let secrets: Vec<Secret> = keys.filter_map(Secret::of).collect();
+    let timed = |key: &BusinessKey| {
+        Some(TimedKey {
+            key: SigningKey::md5(&key.text).ok()?,
+            not_before: key.not_before,
+            not_after: key.not_after,
+        })
+    };
+    let secrets: Vec<TimedKey> = keys.filter_map(timed).collect();
     if secrets.is_empty() {
         tracing::warn!(business = %business.id, "no usable MD5 key, its reports wait");
     }
@@ -85,6 +113,7 @@ fn secrets(business: &Business) -> Vec<Secret> {
 #[cfg(test)]
 mod tests {
     use domain::MerchantId;
+    use domain::catalogue::PlatformKey;
     use openapi::SignType;
 
     use super::*;
@@ -101,6 +130,7 @@ mod tests {
             keys,
             callback_url: None,
             callback_sign,
+            callback_keys: vec!["default".into()],
             batch_report: false,
             ip_allow: vec![],
             rate_limit: 0,
@@ -121,7 +151,13 @@ mod tests {
         let expired = secret("expired-expired-expired", Some(NOW));
         let valid = secret("valid-valid-valid-valid", None);
         let mut catalogue = Catalogue::default();
-        catalogue.platform.callback_private_key = platform_key;
+        let key = |text: String| PlatformKey {
+            id: PlatformKey::DEFAULT.into(),
+            text,
+            not_before: None,
+            not_after: None,
+        };
+        catalogue.platform.keys = platform_key.map(key).into_iter().collect();
         for business in [
             business("rsa", KeyKind::Rsa, vec![]),
             business("md5", KeyKind::Md5, vec![expired, valid]),

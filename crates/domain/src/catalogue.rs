@@ -83,6 +83,8 @@ pub struct Business {
     pub callback_url: Option<String>,
     /// How its reports are signed.
     pub callback_sign: KeyKind,
+    /// The platform's keys whose public half the merchant has; the newest of them that is valid signs.
+    pub callback_keys: Vec<String>,
     /// One more report when the last order of a batch is final.
     pub batch_report: bool,
     /// Where its requests may come from; empty: anywhere.
@@ -210,10 +212,44 @@ impl Route {
 /// The platform's own settings.
 #[derive(Clone, Default)]
 pub struct Platform {
-    /// The PEM text of the key that signs reports and our requests to `openapi` suppliers.
-    pub callback_private_key: Option<String>,
+    /// The keys that sign reports; the one called `default` also signs our requests to `openapi` suppliers.
+    pub keys: Vec<PlatformKey>,
     /// Exceptions to the network rule, for tests and demos.
     pub callback_allow: Vec<IpNet>,
+}
+
+/// A private key of the platform.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PlatformKey {
+    /// By this name accounts say whether their merchant has its public half.
+    pub id: String,
+    /// The PEM text.
+    pub text: String,
+    /// Valid from then on.
+    pub not_before: Option<UnixMs>,
+    /// Valid until then.
+    pub not_after: Option<UnixMs>,
+}
+
+impl PlatformKey {
+    /// The name of the key that accounts have unless they say otherwise.
+    pub const DEFAULT: &str = "default";
+}
+
+impl std::fmt::Debug for PlatformKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlatformKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Platform {
+    /// The PEM text of the key called `default`.
+    pub fn default_key(&self) -> Option<&str> {
+        let key = self.keys.iter().find(|key| key.id == PlatformKey::DEFAULT);
+        key.map(|key| key.text.as_str())
+    }
 }
 
 impl std::fmt::Debug for Platform {

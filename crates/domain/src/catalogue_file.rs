@@ -29,6 +29,8 @@ pub struct CatalogueFile {
     pub route: Vec<RouteEntry>,
     /// `[platform]`
     pub platform: Option<PlatformEntry>,
+    /// `[[platform_key]]`
+    pub platform_key: Vec<PlatformKeyEntry>,
 }
 
 /// `[[merchant]]`
@@ -65,6 +67,12 @@ pub struct BusinessEntry {
     /// How its reports are signed.
     #[serde(default)]
     pub callback_sign_type: Option<String>,
+    /// Keys with a time, besides `rsa_public_keys` and `md5_keys`, which are valid for ever.
+    #[serde(default)]
+    pub keys: Vec<KeyEntry>,
+    /// The platform's keys whose public half the merchant has.
+    #[serde(default = "default_key")]
+    pub callback_keys: Vec<String>,
     /// One more report when the last order of a batch is final.
     #[serde(default)]
     pub batch_report: bool,
@@ -94,6 +102,68 @@ impl std::fmt::Debug for BusinessEntry {
             .field("id", &self.id)
             .finish_non_exhaustive()
     }
+}
+
+/// `[[business.keys]]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyEntry {
+    /// `SHA256-RSA` or `MD5`.
+    pub sign_type: String,
+    /// The PEM text of a public key, or the secret.
+    pub key: String,
+    /// Valid from then on, like `2026-11-24T00:00:00Z`.
+    #[serde(default)]
+    pub not_before: Option<String>,
+    /// Valid until then.
+    #[serde(default)]
+    pub not_after: Option<String>,
+}
+
+/// `[[platform_key]]`: a key that signs reports.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlatformKeyEntry {
+    /// By this name accounts say that they have its public half; `default`: those that say nothing.
+    pub id: String,
+    /// The PEM text …
+    #[serde(default)]
+    pub private_key: Option<String>,
+    /// … or the file that holds it.
+    #[serde(default)]
+    pub private_key_file: Option<std::path::PathBuf>,
+    /// Valid from then on, like `2026-11-24T00:00:00Z`.
+    #[serde(default)]
+    pub not_before: Option<String>,
+    /// Valid until then.
+    #[serde(default)]
+    pub not_after: Option<String>,
+}
+
+impl std::fmt::Debug for PlatformKeyEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlatformKeyEntry")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn default_key() -> Vec<String> {
+    vec![crate::catalogue::PlatformKey::DEFAULT.into()]
+}
+
+/// A moment with its zone; whether there is such a day, the database says.
+fn check_times(at: &str, times: [&Option<String>; 2]) -> Result<(), FileFault> {
+    for time in times.into_iter().flatten() {
+        let shape = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$";
+        if !Regex::new(shape).is_ok_and(|shape| shape.is_match(time)) {
+            return Err(FileFault::new(
+                at,
+                "not_before and not_after must be like 2026-11-24T08:00:00Z",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// `[[product]]`
@@ -329,6 +399,19 @@ impl CatalogueFile {
         for price in &self.price {
             price.price()?;
         }
+        for key in &self.platform_key {
+            let at = format!("platform_key {}", key.id);
+            if !is_code(&key.id) {
+                return Err(FileFault::new(at, "id must be 1 to 64 of A-Z a-z 0-9 _ -"));
+            }
+            check_times(&at, [&key.not_before, &key.not_after])?;
+            if key.private_key.is_none() {
+                return Err(FileFault::new(
+                    at,
+                    "private_key or private_key_file is required",
+                ));
+            }
+        }
         for supplier in &self.supplier {
             check_supplier(supplier)?;
         }
@@ -366,7 +449,18 @@ fn check_business(business: &BusinessEntry) -> Result<(), FileFault> {
             ));
         }
     }
-    if business.callback_sign_type.as_deref() == Some("MD5") && business.md5_keys.is_empty() {
+    for key in &business.keys {
+        if KeyKind::from_name(&key.sign_type).is_none() {
+            return Err(FileFault::new(
+                at("keys"),
+                format!("{} is neither SHA256-RSA nor MD5", key.sign_type),
+            ));
+        }
+        check_times(&at("keys"), [&key.not_before, &key.not_after])?;
+    }
+    let has_md5 =
+        !business.md5_keys.is_empty() || business.keys.iter().any(|k| k.sign_type == "MD5");
+    if business.callback_sign_type.as_deref() == Some("MD5") && !has_md5 {
         return Err(FileFault::new(
             at("callback_sign_type"),
             "MD5 needs one of md5_keys",

@@ -47,10 +47,11 @@ impl Desk {
         let mut counters = HashMap::new();
         for (id, supplier) in &catalogue.suppliers {
             let known = before.and_then(|desk| desk.counters.get(id));
-            let key = &catalogue.platform.callback_private_key;
+            let key = catalogue.platform.default_key();
             match known {
                 Some(counter)
-                    if same(&counter.supplier, supplier) && counter.signing_key == *key =>
+                    if same(&counter.supplier, supplier)
+                        && counter.signing_key.as_deref() == key =>
                 {
                     counters.insert(id.clone(), Arc::clone(counter));
                 }
@@ -61,7 +62,7 @@ impl Desk {
                             limits: Limits::of(&supplier.card, share.clone()),
                             breaker: Breaker::new(supplier.card.break_after),
                             supplier: supplier.clone(),
-                            signing_key: key.clone(),
+                            signing_key: key.map(str::to_owned),
                         };
                         counters.insert(id.clone(), Arc::new(counter));
                     }

@@ -168,6 +168,7 @@ mod tests {
             }],
             callback_url: None,
             callback_sign: KeyKind::Md5,
+            callback_keys: vec!["default".into()],
             batch_report: false,
             ip_allow: vec!["10.0.0.0/8".parse().unwrap()],
             rate_limit: 0,

@@ -75,6 +75,11 @@ enum Command {
         #[command(subcommand)]
         tool: command::gates::SupplierTool,
     },
+    /// The master keys that seal secrets in the database.
+    Keys {
+        #[command(subcommand)]
+        tool: command::keys::KeysTool,
+    },
     /// Pause and resume a lane.
     Lane {
         #[command(subcommand)]
@@ -236,6 +241,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             tool: DoubtTool::Settle(saying),
         } => command::doubt::settle(&settings, &saying).await?,
         Command::Endpoint { tool } => command::endpoint::run(&settings, tool).await?,
+        Command::Keys { tool } => command::keys::run(&settings, tool).await?,
         Command::Supplier { tool } => command::gates::supplier(&settings, tool).await?,
         Command::Lane { tool } => command::gates::lane(&settings, tool).await?,
         Command::Order {

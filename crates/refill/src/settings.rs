@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use config::{Config, Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
+use store::MasterKeys;
 
 /// The defaults and their documentation.
 pub(crate) const DEFAULTS: &str = include_str!("../default.toml");
@@ -19,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) console: Listen,
     pub(crate) log: Log,
     pub(crate) doubt: Doubt,
+    pub(crate) keys: Keys,
     #[serde(default)]
     pub(crate) ingress: ingress::Settings,
     #[serde(default)]
@@ -57,6 +59,13 @@ pub(crate) struct Listen {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Doubt {
     pub(crate) operators: u8,
+}
+
+/// `[keys]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Keys {
+    pub(crate) master_file: String,
 }
 
 /// `[log]`
@@ -115,11 +124,26 @@ impl Settings {
             "DATABASE_URL is not set (or database.url in the settings), like postgres://user:password@host:5432/refill"
         );
         Ok(store::Settings {
+            keys: self.master_keys()?,
             url: self.database.url.clone(),
             max_connections: self.database.max_connections,
             acquire_timeout_ms: self.database.acquire_timeout_ms,
             work_timeout_ms: self.database.work_timeout_ms,
         })
+    }
+
+    /// What opens and seals the catalogue's secrets.
+    fn master_keys(&self) -> anyhow::Result<MasterKeys> {
+        if let Some(text) = given("REFILL_MASTER_KEYS") {
+            return MasterKeys::parse(&text).context("REFILL_MASTER_KEYS");
+        }
+        let file = &self.keys.master_file;
+        if file.is_empty() {
+            return Ok(MasterKeys::default());
+        }
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("keys.master_file: {file} cannot be read"))?;
+        MasterKeys::parse(&text).with_context(|| format!("keys.master_file: {file}"))
     }
 
     /// How the broker is reached, named by `role` in its list of connections.

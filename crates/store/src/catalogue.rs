@@ -1,6 +1,7 @@
 //! The catalogue: read as one snapshot, replaced as a whole, kept fresh by a task in every process.
 
 mod import;
+mod secrets;
 mod snapshot;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{Store, StoreError};
 
 pub use import::{ImportError, Imported};
+pub use secrets::Sealed;
 
 /// How often a process asks whether the catalogue has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -21,14 +21,16 @@ pub mod life;
 mod migrate;
 pub mod reads;
 pub mod resend;
+mod seal;
 mod session;
 pub mod story;
 mod sweep;
 
-pub use catalogue::{CatalogueTask, ImportError, Imported};
+pub use catalogue::{CatalogueTask, ImportError, Imported, Sealed};
 pub use check::{BillCheck, BillLine, Check, Difference, Finding};
 pub use error::StoreError;
 pub use find::Referenced;
 pub use fleet::{Share, WorkerId};
+pub use seal::MasterKeys;
 pub use session::{Settings, Store};
 pub use sweep::Unannounced;

@@ -8,6 +8,7 @@ use deadpool_postgres::{
 use tokio_postgres::NoTls;
 
 use crate::StoreError;
+use crate::seal::MasterKeys;
 
 /// How a process uses the database.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct Settings {
     pub acquire_timeout_ms: u64,
     /// How long one piece of work (a transaction, a read) may take in all, in milliseconds.
     pub work_timeout_ms: u64,
+    /// What opens and seals the catalogue's secrets.
+    pub keys: MasterKeys,
 }
 
 impl Settings {
@@ -30,6 +33,7 @@ impl Settings {
             max_connections: 16,
             acquire_timeout_ms: 3_000,
             work_timeout_ms: 10_000,
+            keys: MasterKeys::default(),
         }
     }
 }
@@ -39,6 +43,7 @@ impl Settings {
 pub struct Store {
     pool: Pool,
     work_timeout: Duration,
+    pub(crate) keys: MasterKeys,
 }
 
 impl std::fmt::Debug for Store {
@@ -73,7 +78,11 @@ impl Store {
                 field: "database.max_connections",
                 rule: e.to_string(),
             })?;
-        Ok(Self { pool, work_timeout })
+        Ok(Self {
+            pool,
+            work_timeout,
+            keys: settings.keys.clone(),
+        })
     }
 
     /// Whether the database answers now.

@@ -162,7 +162,7 @@ fn signing_key(supplier: &Supplier, platform: &Platform) -> Result<SigningKey, A
     if let Some(secret) = given("md5_key") {
         return SigningKey::md5(secret).map_err(bad(supplier, "md5_key"));
     }
-    let own = platform.callback_private_key.as_deref();
+    let own = platform.default_key();
     let pem = own.ok_or_else(|| AdapterError::missing(supplier, "private_key"))?;
     SigningKey::rsa_from_pem(pem).map_err(bad(supplier, "private_key"))
 }

@@ -19,6 +19,7 @@ mod docs;
 mod endpoints;
 mod feed;
 mod harness;
+mod keys;
 mod pushes;
 mod reports;
 mod routing;

@@ -163,6 +163,7 @@ mod tests {
             keys: vec![],
             callback_url: Some("https://default.example/".into()),
             callback_sign: KeyKind::Rsa,
+            callback_keys: vec!["default".into()],
             batch_report: false,
             ip_allow: vec![],
             rate_limit: 0,

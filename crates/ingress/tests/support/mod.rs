@@ -105,6 +105,7 @@ fn catalogue() -> Catalogue {
         }],
         callback_url: None,
         callback_sign: KeyKind::Md5,
+        callback_keys: vec!["default".into()],
         batch_report: false,
         ip_allow: vec![],
         rate_limit: 0,

@@ -63,6 +63,24 @@ fn read(path: &Path) -> anyhow::Result<CatalogueFile> {
         })?;
         platform.callback_private_key = Some(key);
     }
+    for key in &mut file.platform_key {
+        if let Some(key_file) = key.private_key_file.take() {
+            anyhow::ensure!(
+                key.private_key.is_none(),
+                "platform_key {}: names both private_key and private_key_file",
+                key.id
+            );
+            let key_path = path.parent().unwrap_or(Path::new("")).join(&key_file);
+            let text = std::fs::read_to_string(&key_path).with_context(|| {
+                format!(
+                    "platform_key {}, private_key_file: {} cannot be read",
+                    key.id,
+                    key_path.display()
+                )
+            })?;
+            key.private_key = Some(text);
+        }
+    }
     check_keys(&file)?;
     for business in &mut file.business {
         if let Some(text) = &business.callback_url {
@@ -84,6 +102,22 @@ fn check_keys(file: &CatalogueFile) -> anyhow::Result<()> {
         for secret in &business.md5_keys {
             openapi::VerifyingKey::md5(secret)
                 .with_context(|| format!("business {}, md5_keys", business.id))?;
+        }
+    }
+    for business in &file.business {
+        for key in &business.keys {
+            let read = if key.sign_type == "MD5" {
+                openapi::VerifyingKey::md5(&key.key)
+            } else {
+                openapi::VerifyingKey::rsa_from_pem(&key.key)
+            };
+            read.with_context(|| format!("business {}, keys", business.id))?;
+        }
+    }
+    for key in &file.platform_key {
+        if let Some(pem) = &key.private_key {
+            openapi::SigningKey::rsa_from_pem(pem)
+                .with_context(|| format!("platform_key {}, private_key", key.id))?;
         }
     }
     if let Some(pem) = file

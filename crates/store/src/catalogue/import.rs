@@ -1,16 +1,20 @@
 //! Puts a catalogue file into the database: all of it or nothing, then the version moves and every process reads it anew.
 
+use std::collections::HashSet;
+
 use deadpool_postgres::Transaction;
-use domain::catalogue::KeyKind;
+use domain::catalogue::{KeyKind, PlatformKey};
 use domain::catalogue_file::{
     BusinessEntry, CatalogueFile, FileFault, PlatformEntry, ProductEntry, SupplierEntry,
 };
 use domain::product::Price;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use crate::session::commit;
-use crate::session::in_ms;
+use super::secrets;
+use crate::seal::MasterKeys;
+use crate::session::{commit, in_ms};
 use crate::{Store, StoreError};
 
 /// Why a file was not imported; nothing of it was.
@@ -44,7 +48,7 @@ impl Store {
         let mut session = self.session().await?;
         let work = async {
             let transaction = session.begin().await?;
-            let imported = import(&transaction, file).await?;
+            let imported = import(&transaction, file, &self.keys).await?;
             Ok::<_, ImportError>((transaction, imported))
         };
         let limit = std::time::Duration::from_mins(5);
@@ -57,7 +61,11 @@ impl Store {
     }
 }
 
-async fn import(tx: &Transaction<'_>, file: &CatalogueFile) -> Result<Imported, ImportError> {
+async fn import(
+    tx: &Transaction<'_>,
+    file: &CatalogueFile,
+    keys: &MasterKeys,
+) -> Result<Imported, ImportError> {
     // Imports come one after another.
     let version =
         "UPDATE platform SET catalogue_version = catalogue_version + 1 RETURNING catalogue_version";
@@ -76,7 +84,7 @@ async fn import(tx: &Transaction<'_>, file: &CatalogueFile) -> Result<Imported, 
     }
     let mut deposits = 0;
     for business in &file.business {
-        deposits += usize::from(import_business(tx, business).await?);
+        deposits += usize::from(import_business(tx, business, keys).await?);
     }
     for product in &file.product {
         import_product(tx, product).await?;
@@ -103,7 +111,7 @@ async fn import(tx: &Transaction<'_>, file: &CatalogueFile) -> Result<Imported, 
         .await?;
     }
     for supplier in &file.supplier {
-        import_supplier(tx, supplier).await?;
+        import_supplier(tx, supplier, keys).await?;
     }
     for route in &file.route {
         let sql = "INSERT INTO routes (product_code, supplier_id, sku, cost, priority, enabled, may_cost_more)
@@ -130,7 +138,13 @@ async fn import(tx: &Transaction<'_>, file: &CatalogueFile) -> Result<Imported, 
         .await?;
     }
     if let Some(platform) = &file.platform {
-        import_platform(tx, platform).await?;
+        import_platform(tx, platform, keys).await?;
+    }
+    for key in &file.platform_key {
+        if let Some(text) = &key.private_key {
+            let times = (key.not_before.as_deref(), key.not_after.as_deref());
+            import_platform_key(tx, &key.id, text, times, keys).await?;
+        }
     }
     Ok(Imported { version, deposits })
 }
@@ -139,6 +153,7 @@ async fn import(tx: &Transaction<'_>, file: &CatalogueFile) -> Result<Imported, 
 async fn import_business(
     tx: &Transaction<'_>,
     business: &BusinessEntry,
+    keys: &MasterKeys,
 ) -> Result<bool, ImportError> {
     let id = business.id.as_str();
     let at = || format!("business {}", business.id);
@@ -149,14 +164,14 @@ async fn import_business(
         .unwrap_or_else(|| KeyKind::Rsa.name().into());
     let ip_allow: Vec<String> = business.ip_allow.iter().map(ToString::to_string).collect();
     let sql = "INSERT INTO businesses (business_id, merchant_id, enabled, rsa_allowed, md5_allowed, callback_url, callback_sign_type,
-                                       ip_allow, rate_limit, max_in_flight, batch_report)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                                       ip_allow, rate_limit, max_in_flight, batch_report, callback_keys)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
                ON CONFLICT (business_id) DO UPDATE
                SET merchant_id = excluded.merchant_id, enabled = excluded.enabled, rsa_allowed = excluded.rsa_allowed,
                    md5_allowed = excluded.md5_allowed, callback_url = excluded.callback_url,
                    callback_sign_type = excluded.callback_sign_type, ip_allow = excluded.ip_allow,
                    rate_limit = excluded.rate_limit, max_in_flight = excluded.max_in_flight,
-                   batch_report = excluded.batch_report";
+                   batch_report = excluded.batch_report, callback_keys = excluded.callback_keys";
     run(
         tx,
         sql,
@@ -172,6 +187,7 @@ async fn import_business(
             &i64::from(business.rate_limit),
             &i64::from(business.max_in_flight),
             &business.batch_report,
+            &business.callback_keys,
         ],
         at,
     )
@@ -183,14 +199,22 @@ async fn import_business(
         at,
     )
     .await?;
-    let rsa = business
-        .rsa_public_keys
-        .iter()
-        .map(|key| (KeyKind::Rsa, key));
-    let md5 = business.md5_keys.iter().map(|key| (KeyKind::Md5, key));
-    for (kind, key) in rsa.chain(md5) {
-        let sql = "INSERT INTO business_keys (business_id, kind, key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-        run(tx, sql, &[&id, &kind.name(), key], at).await?;
+    for key in all_keys(business) {
+        let text = match key.kind {
+            // Public.
+            KeyKind::Rsa => key.text.to_owned(),
+            KeyKind::Md5 => keys.seal(&secrets::of_business(id), key.text)?,
+        };
+        let sql = "INSERT INTO business_keys (business_id, kind, key, not_before, not_after)
+                   VALUES ($1, $2, $3, $4::text::timestamptz, $5::text::timestamptz)";
+        let values: [&(dyn ToSql + Sync); 5] = [
+            &id,
+            &key.kind.name(),
+            &text,
+            &key.not_before,
+            &key.not_after,
+        ];
+        run(tx, sql, &values, at).await?;
     }
     let sql = "INSERT INTO balances (business_id, credit_line) VALUES ($1, $2)
                ON CONFLICT (business_id) DO UPDATE SET credit_line = excluded.credit_line";
@@ -213,6 +237,42 @@ async fn import_business(
     )
     .await?;
     Ok(booked == 1)
+}
+
+/// A key of an account, as the file names it.
+struct NamedKey<'f> {
+    kind: KeyKind,
+    text: &'f str,
+    not_before: Option<&'f str>,
+    not_after: Option<&'f str>,
+}
+
+/// All keys of an account, each once.
+fn all_keys(business: &BusinessEntry) -> Vec<NamedKey<'_>> {
+    let plain = business
+        .rsa_public_keys
+        .iter()
+        .map(|text| (KeyKind::Rsa, text))
+        .chain(business.md5_keys.iter().map(|text| (KeyKind::Md5, text)))
+        .map(|(kind, text)| NamedKey {
+            kind,
+            text,
+            not_before: None,
+            not_after: None,
+        });
+    let timed = business.keys.iter().filter_map(|key| {
+        Some(NamedKey {
+            kind: KeyKind::from_name(&key.sign_type)?,
+            text: &key.key,
+            not_before: key.not_before.as_deref(),
+            not_after: key.not_after.as_deref(),
+        })
+    });
+    let mut seen = HashSet::new();
+    plain
+        .chain(timed)
+        .filter(|key| seen.insert((key.kind, key.text)))
+        .collect()
 }
 
 async fn import_product(tx: &Transaction<'_>, product: &ProductEntry) -> Result<(), ImportError> {
@@ -257,14 +317,17 @@ async fn import_product(tx: &Transaction<'_>, product: &ProductEntry) -> Result<
 async fn import_supplier(
     tx: &Transaction<'_>,
     supplier: &SupplierEntry,
+    keys: &MasterKeys,
 ) -> Result<(), ImportError> {
     let sql = "INSERT INTO suppliers (supplier_id, adapter, base_url, push_base_url, enabled, card, credentials)
-               VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7::text::jsonb)
+               VALUES ($1, $2, $3, $4, $5, $6::text::jsonb,
+                       CASE WHEN $7::text LIKE 'sealed:%' THEN to_jsonb($7::text) ELSE $7::text::jsonb END)
                ON CONFLICT (supplier_id) DO UPDATE
                SET adapter = excluded.adapter, base_url = excluded.base_url, push_base_url = excluded.push_base_url,
                    enabled = excluded.enabled, card = excluded.card, credentials = excluded.credentials";
     let card = text_of(&supplier.card)?;
-    let credentials = text_of(&supplier.credentials.0)?;
+    let place = secrets::of_supplier(supplier.id.as_str());
+    let credentials = keys.seal(&place, &text_of(&supplier.credentials.0)?)?;
     run(
         tx,
         sql,
@@ -286,17 +349,35 @@ async fn import_supplier(
 async fn import_platform(
     tx: &Transaction<'_>,
     platform: &PlatformEntry,
+    keys: &MasterKeys,
 ) -> Result<(), ImportError> {
     let allow: Vec<String> = platform
         .callback_allow
         .iter()
         .map(ToString::to_string)
         .collect();
-    let sql = "UPDATE platform SET callback_private_key = coalesce($1, callback_private_key), callback_allow = $2";
-    run(tx, sql, &[&platform.callback_private_key, &allow], || {
-        "platform".into()
-    })
-    .await?;
+    let sql = "UPDATE platform SET callback_allow = $1";
+    run(tx, sql, &[&allow], || "platform".into()).await?;
+    if let Some(text) = &platform.callback_private_key {
+        import_platform_key(tx, PlatformKey::DEFAULT, text, (None, None), keys).await?;
+    }
+    Ok(())
+}
+
+async fn import_platform_key(
+    tx: &Transaction<'_>,
+    id: &str,
+    text: &str,
+    (not_before, not_after): (Option<&str>, Option<&str>),
+    keys: &MasterKeys,
+) -> Result<(), ImportError> {
+    let sql = "INSERT INTO platform_keys (key_id, private_key, not_before, not_after)
+               VALUES ($1, $2, $3::text::timestamptz, $4::text::timestamptz)
+               ON CONFLICT (key_id) DO UPDATE SET private_key = excluded.private_key, not_before = excluded.not_before,
+                   not_after = excluded.not_after";
+    let sealed = keys.seal(&secrets::of_platform(id), text)?;
+    let values: [&(dyn ToSql + Sync); 4] = [&id, &sealed, &not_before, &not_after];
+    run(tx, sql, &values, || format!("platform_key {id}")).await?;
     Ok(())
 }
 

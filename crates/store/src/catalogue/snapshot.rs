@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use deadpool_postgres::Transaction;
-use domain::catalogue::{Business, BusinessKey, Catalogue, KeyKind, Platform, Route, Supplier};
+use domain::catalogue::{
+    Business, BusinessKey, Catalogue, KeyKind, Platform, PlatformKey, Route, Supplier,
+};
 use domain::catalogue_file::{AttachEntry, whole_text};
 use domain::product::{AttachField, Face, Price, Product, Rate};
 use domain::{BusinessId, Lane, MerchantId, Money, ProductCode, SupplierId, UnixMs};
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 
+use super::secrets;
+use crate::seal::MasterKeys;
 use crate::{Store, StoreError, gates};
 
 impl Store {
@@ -36,7 +40,7 @@ impl Store {
             transaction
                 .batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 .await?;
-            let catalogue = read(&transaction).await?;
+            let catalogue = read(&transaction, &self.keys).await?;
             transaction.rollback().await?;
             session.give_back();
             Ok(catalogue)
@@ -45,9 +49,9 @@ impl Store {
     }
 }
 
-async fn read(tx: &Transaction<'_>) -> Result<Catalogue, StoreError> {
+async fn read(tx: &Transaction<'_>, keys: &MasterKeys) -> Result<Catalogue, StoreError> {
     let mut catalogue = Catalogue {
-        platform: platform(tx).await?,
+        platform: platform(tx, keys).await?,
         ..Catalogue::default()
     };
     catalogue.version = tx
@@ -58,13 +62,14 @@ async fn read(tx: &Transaction<'_>) -> Result<Catalogue, StoreError> {
         let business = business(&row)?;
         catalogue.businesses.insert(business.id.clone(), business);
     }
-    let keys = "SELECT business_id, kind, key, (extract(epoch FROM not_before) * 1000)::bigint,
+    let of_businesses = "SELECT business_id, kind, key, (extract(epoch FROM not_before) * 1000)::bigint,
                        (extract(epoch FROM not_after) * 1000)::bigint FROM business_keys ORDER BY business_id, kind, key";
-    for row in tx.query(keys, &[]).await? {
+    for row in tx.query(of_businesses, &[]).await? {
         if let Some(business) = catalogue.businesses.get_mut(row.get::<_, &str>(0)) {
+            let place = secrets::of_business(business.id.as_str());
             business.keys.push(BusinessKey {
                 kind: kind(row.get(1))?,
-                text: row.get(2),
+                text: keys.open(&place, row.get(2))?,
                 not_before: row.get::<_, Option<i64>>(3).map(UnixMs),
                 not_after: row.get::<_, Option<i64>>(4).map(UnixMs),
             });
@@ -101,9 +106,9 @@ async fn read(tx: &Transaction<'_>) -> Result<Catalogue, StoreError> {
             .or_default()
             .insert(product, price);
     }
-    let suppliers = "SELECT supplier_id, adapter, base_url, push_base_url, enabled, card::text, credentials::text FROM suppliers";
+    let suppliers = "SELECT supplier_id, adapter, base_url, push_base_url, enabled, card::text, coalesce(credentials #>> '{}', '') FROM suppliers";
     for row in tx.query(suppliers, &[]).await? {
-        let supplier = supplier(&row)?;
+        let supplier = supplier(&row, keys)?;
         catalogue.suppliers.insert(supplier.id.clone(), supplier);
     }
     let routes = "SELECT product_code, supplier_id, sku, cost, priority, enabled, may_cost_more FROM routes ORDER BY priority, supplier_id";
@@ -125,17 +130,26 @@ async fn read(tx: &Transaction<'_>) -> Result<Catalogue, StoreError> {
     Ok(catalogue)
 }
 
-async fn platform(tx: &Transaction<'_>) -> Result<Platform, StoreError> {
-    let row = tx
-        .query_one(
-            "SELECT callback_private_key, callback_allow FROM platform",
-            &[],
-        )
+async fn platform(tx: &Transaction<'_>, keys: &MasterKeys) -> Result<Platform, StoreError> {
+    let allow = tx
+        .query_one("SELECT callback_allow FROM platform", &[])
         .await?;
-    Ok(Platform {
-        callback_private_key: row.get(0),
-        callback_allow: networks(row.get(1))?,
-    })
+    let own = "SELECT key_id, private_key, (extract(epoch FROM not_before) * 1000)::bigint,
+                      (extract(epoch FROM not_after) * 1000)::bigint FROM platform_keys ORDER BY key_id";
+    let mut platform = Platform {
+        keys: vec![],
+        callback_allow: networks(allow.get(0))?,
+    };
+    for row in tx.query(own, &[]).await? {
+        let id: String = row.get(0);
+        platform.keys.push(PlatformKey {
+            text: keys.open(&secrets::of_platform(&id), row.get(1))?,
+            id,
+            not_before: row.get::<_, Option<i64>>(2).map(UnixMs),
+            not_after: row.get::<_, Option<i64>>(3).map(UnixMs),
+        });
+    }
+    Ok(platform)
 }
 
 fn business(row: &Row) -> Result<Business, StoreError> {
@@ -149,6 +163,7 @@ fn business(row: &Row) -> Result<Business, StoreError> {
         keys: vec![],
         callback_url: row.get("callback_url"),
         callback_sign: kind(row.get("callback_sign_type"))?,
+        callback_keys: row.get("callback_keys"),
         batch_report: row.get("batch_report"),
         ip_allow: networks(row.get("ip_allow"))?,
         rate_limit: number("rate_limit"),
@@ -203,7 +218,8 @@ fn product(row: &Row) -> Result<Product, StoreError> {
     })
 }
 
-fn supplier(row: &Row) -> Result<Supplier, StoreError> {
+fn supplier(row: &Row, keys: &MasterKeys) -> Result<Supplier, StoreError> {
+    let place = secrets::of_supplier(row.get(0));
     Ok(Supplier {
         id: SupplierId::new(row.get::<_, String>(0)),
         adapter: row.get(1),
@@ -211,7 +227,7 @@ fn supplier(row: &Row) -> Result<Supplier, StoreError> {
         push_base_url: row.get(3),
         enabled: row.get(4),
         card: json(row.get(5))?,
-        credentials: json(row.get(6))?,
+        credentials: json(&keys.open(&place, row.get(6))?)?,
     })
 }
 

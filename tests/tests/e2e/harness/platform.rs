@@ -129,6 +129,12 @@ impl Platform {
         self.process = Some(process);
     }
 
+    /// From the next start on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
     /// The binary with this platform's servers.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(binary());

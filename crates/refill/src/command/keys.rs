@@ -1,0 +1,41 @@
+//! `refill keys`: the master keys that seal the catalogue's secrets.
+
+use store::{MasterKeys, Store};
+
+use crate::settings::Settings;
+
+/// `refill keys …`
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum KeysTool {
+    /// Print a new line for the file of master keys; it is stored nowhere else.
+    New {
+        /// Its name, like 2026-11.
+        name: String,
+    },
+    /// Seal every secret in the database under the first master key; those that are, stay.
+    Seal,
+}
+
+pub(crate) async fn run(settings: &Settings, tool: KeysTool) -> anyhow::Result<()> {
+    match tool {
+        KeysTool::New { name } => {
+            let key: [u8; 32] = rand::random();
+            let line = format!("{name}:{}", hex::encode(key));
+            MasterKeys::parse(&line)?;
+            println!("{line}");
+        }
+        KeysTool::Seal => {
+            let settings = settings.store()?;
+            anyhow::ensure!(
+                settings.keys.can_seal(),
+                "there is no master key: name a file in keys.master_file, or set REFILL_MASTER_KEYS"
+            );
+            let sealed = Store::new(&settings)?.seal_secrets().await?;
+            println!(
+                "{} of {} secrets sealed anew, the others were already",
+                sealed.sealed, sealed.secrets
+            );
+        }
+    }
+    Ok(())
+}
