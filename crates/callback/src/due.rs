@@ -18,6 +18,8 @@ const PAGES: usize = 20;
 const EACH: usize = 32;
 /// The most endpoints that are probed in one round.
 const PROBES: usize = 50;
+/// The shortest pause between two looks, so that one look serves many slots that are free again.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// How often a single report is sent while our own way out is taken for broken.
 const TRICKLE: Duration = Duration::from_secs(1);
 
@@ -52,10 +54,16 @@ impl DueLoop {
             let pause = if frozen { pause.max(TRICKLE) } else { pause };
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = self.sender.slots.freed() => {}
+                () = self.freed_after(SHORTEST_PAUSE) => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
+    }
+
+    /// A slot is free that something waits for; some more will be after the pause.
+    async fn freed_after(&self, pause: Duration) {
+        self.sender.slots.freed().await;
+        tokio::time::sleep(pause).await;
     }
 
     /// Returns whether there is probably more that can go now.
@@ -115,21 +123,43 @@ impl DueLoop {
     async fn page(&mut self, line: Line) -> Result<(bool, bool), StoreError> {
         let heads = self.heads(line).await?;
         let is_last = heads.len() < PAGE;
-        let picks: Vec<Pick> = heads
-            .into_iter()
-            .filter(|head| head.due_for_ms >= 0)
-            .map(|head| Pick {
-                most: self.sender.slots.room(&head.endpoint, line).min(EACH),
-                endpoint: head.endpoint,
-            })
-            .filter(|pick| pick.most > 0)
-            .collect();
+        let picks = self.picks(line, heads);
         let keys = self.sender.store.pick_reports(line, &picks, false).await?;
         if keys.is_empty() {
             return Ok((false, is_last));
         }
         let sent = self.sender.send(&keys, Errand::Deliver(line)).await?;
         Ok((sent > 0, is_last))
+    }
+
+    /// How many of each endpoint that has any due: as many as there are slots for, shared out evenly, beginning anywhere.
+    fn picks(&self, line: Line, heads: Vec<Head>) -> Vec<Pick> {
+        let slots = &self.sender.slots;
+        let mut open: Vec<Pick> = heads
+            .into_iter()
+            .filter(|head| head.due_for_ms >= 0 && slots.is_open(&head.endpoint))
+            .map(|head| Pick {
+                most: slots.room(&head.endpoint, line).min(EACH),
+                endpoint: head.endpoint,
+            })
+            .collect();
+        if open.is_empty() {
+            return open;
+        }
+        let first = rand::random_range(0..open.len());
+        open.rotate_left(first);
+        let mut left = slots.free(line);
+        let each = (left / open.len()).max(1);
+        for pick in &mut open {
+            let wanted = pick.most;
+            pick.most = wanted.min(each).min(left);
+            left -= pick.most;
+            if pick.most == 0 {
+                slots.hunger();
+            }
+        }
+        open.retain(|pick| pick.most > 0);
+        open
     }
 
     /// The next page of endpoints that have anything in the line; after the last it begins again.

@@ -160,7 +160,7 @@ mod tests {
         catalogue.platform.keys = platform_key.map(key).into_iter().collect();
         for business in [
             business("rsa", KeyKind::Rsa, vec![]),
-            business("md5", KeyKind::Md5, vec![expired, valid]),
+            business("md5", KeyKind::Md5, vec![valid, expired]),
             business("none", KeyKind::Md5, vec![secret("short", None)]),
         ] {
             catalogue.businesses.insert(business.id.clone(), business);

@@ -29,7 +29,7 @@ const HOST_SEEN: Duration = Duration::from_mins(1);
 pub(crate) struct Slots {
     taken: Arc<Mutex<Taken>>,
     pools: Pools,
-    /// Told when a slot is free again at an endpoint that had none for a first try.
+    /// Told when a slot is free again that something waits for.
     freed: Arc<Notify>,
     standings: Standings,
     per_endpoint: usize,
@@ -44,6 +44,8 @@ struct Taken {
     businesses: HashMap<BusinessId, usize>,
     /// Endpoints at which a first try found no slot.
     overflowing: usize,
+    /// Something that was due found no slot.
+    hungry: bool,
     egress: Egress,
 }
 
@@ -153,6 +155,11 @@ impl Slots {
         }
     }
 
+    /// Whether anything may go to the endpoint at all.
+    pub(crate) fn is_open(&self, endpoint: &Endpoint) -> bool {
+        self.standings.cap(endpoint) > 0
+    }
+
     /// How many more reports of `line` could go to the endpoint now.
     pub(crate) fn room(&self, endpoint: &Endpoint, line: Line) -> usize {
         let mut taken = self.lock();
@@ -178,7 +185,21 @@ impl Slots {
         self.pools.wait_for(Pool::First).await
     }
 
-    /// Waits until a slot is free at an endpoint that had none for a first try.
+    /// Something that is due would go if it had a slot: the next one that is free is told of.
+    pub(crate) fn hunger(&self) {
+        self.lock().hungry = true;
+    }
+
+    /// Slots of the line's own pool that are free.
+    pub(crate) fn free(&self, line: Line) -> usize {
+        self.pools.free(match line {
+            Line::First => Pool::First,
+            Line::Retry => Pool::Retry,
+            Line::Replay => Pool::Replay,
+        })
+    }
+
+    /// Waits until a slot is free that something waits for.
     pub(crate) async fn freed(&self) {
         self.freed.notified().await;
     }
@@ -277,7 +298,7 @@ impl Slots {
         self.pools.in_use()
     }
 
-    fn free(&self, slot: &Slot) {
+    fn give_back(&self, slot: &Slot) {
         let mut taken = self.lock();
         if let Some(place) = taken.endpoints.get_mut(&slot.endpoint) {
             place.on_the_way = place.on_the_way.saturating_sub(1);
@@ -288,7 +309,7 @@ impl Slots {
                 taken.businesses.remove(&slot.business);
             }
         }
-        if taken.overflowing > 0 {
+        if std::mem::take(&mut taken.hungry) || taken.overflowing > 0 {
             self.freed.notify_one();
         }
     }
@@ -335,7 +356,7 @@ fn pool_of(line: Line, place: &Place) -> Pool {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.slots.free(self);
+        self.slots.give_back(self);
     }
 }
 

@@ -17,6 +17,7 @@ use axum::routing::get;
 use domain::{Catalogue, OrderCode, ProductCode};
 use serde::Deserialize;
 use store::doubt_desk::OpenCase;
+use store::endpoints::{EndpointLine, Standing};
 use store::gates::{Pause, SupplierLine};
 use store::story::{FoundOrder, OrderStory, Overview};
 use store::{Store, StoreError};
@@ -113,6 +114,7 @@ struct OverviewPage {
     now: Overview,
     suppliers: Vec<SupplierLine>,
     pauses: Vec<Pause>,
+    endpoints: Vec<EndpointLine>,
     catalogue_version: i64,
 }
 
@@ -120,11 +122,13 @@ async fn overview(State(desk): State<Arc<Desk>>) -> Page {
     let now = desk.ask(desk.store.overview()).await?;
     let suppliers = desk.ask(desk.store.suppliers()).await?;
     let pauses = desk.ask(desk.store.pauses()).await?;
+    let endpoints = desk.ask(desk.store.unwell_endpoints()).await?;
     let catalogue_version = desk.catalogue.borrow().version;
     page(&OverviewPage {
         now,
         suppliers,
         pauses,
+        endpoints,
         catalogue_version,
     })
 }

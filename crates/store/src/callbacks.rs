@@ -15,6 +15,7 @@
 
 mod batch;
 mod claim;
+mod delays;
 mod desk;
 mod lines;
 mod record;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use domain::{BatchFacts, Endpoint, Epoch, OrderFacts, OrderKey};
 
+pub use delays::Delays;
 pub use desk::ParkedReport;
 pub use lines::{Head, Pick};
 

@@ -1,6 +1,7 @@
 //! The catalogue: read as one snapshot, replaced as a whole, kept fresh by a task in every process.
 
 mod import;
+mod keys;
 mod secrets;
 mod snapshot;
 

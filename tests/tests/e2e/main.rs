@@ -20,6 +20,7 @@ mod endpoints;
 mod feed;
 mod harness;
 mod keys;
+mod plans;
 mod pushes;
 mod reports;
 mod routing;

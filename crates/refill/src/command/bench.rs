@@ -3,6 +3,7 @@
 //! Each role runs as a process of its own, so that the CPU that it takes can be told apart. Beside it, on the same servers and in the
 //! same run, the floor: a bare-bones program that does the least that could be called the same.
 
+mod callback;
 mod cpu;
 mod load;
 mod report;
@@ -23,7 +24,10 @@ use crate::settings::Settings;
 
 /// The flags of `refill bench`.
 #[derive(Clone, Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Flags {
+    #[command(subcommand)]
+    only: Option<Only>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -53,6 +57,13 @@ pub(crate) struct Flags {
     data: Option<PathBuf>,
 }
 
+/// A part of the platform that is measured for itself.
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Only {
+    /// Status reports: how many a second, at which cost, and how much bad endpoints disturb the good ones.
+    Callback(callback::Flags),
+}
+
 impl Flags {
     /// How many orders are sent in all.
     fn orders(&self) -> u32 {
@@ -67,24 +78,26 @@ impl Flags {
 }
 
 pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> {
+    let of_callback = flags.only.clone().map(|Only::Callback(flags)| flags);
     let kept = flags.data.clone();
     let folder = kept.clone().unwrap_or_else(|| {
         std::env::temp_dir().join(format!("refill-bench-{}", std::process::id()))
     });
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let servers = dev::start_servers(&settings, &folder).await?;
-    let measured = measure(&settings, &flags, &servers, &folder).await;
+    let measured = match &of_callback {
+        Some(only) => callback::measure(&settings, &flags, only, &servers, &folder)
+            .await
+            .map(|report| report.tell(only.json)),
+        None => measure(&settings, &flags, &servers, &folder)
+            .await
+            .map(|report| report.tell(flags.json)),
+    };
     servers.stop().await;
     if kept.is_none() {
         let _ = std::fs::remove_dir_all(&folder);
     }
-    let report = measured?;
-    if flags.json {
-        println!("{}", report.json());
-    } else {
-        report.print();
-    }
-    Ok(())
+    measured
 }
 
 async fn measure(

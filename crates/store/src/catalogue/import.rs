@@ -1,18 +1,16 @@
 //! Puts a catalogue file into the database: all of it or nothing, then the version moves and every process reads it anew.
 
-use std::collections::HashSet;
-
 use deadpool_postgres::Transaction;
-use domain::catalogue::{KeyKind, PlatformKey};
+use domain::catalogue::KeyKind;
 use domain::catalogue_file::{
-    BusinessEntry, CatalogueFile, FileFault, PlatformEntry, ProductEntry, SupplierEntry,
+    BusinessEntry, CatalogueFile, FileFault, ProductEntry, SupplierEntry,
 };
 use domain::product::Price;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::secrets;
+use super::{keys, secrets};
 use crate::seal::MasterKeys;
 use crate::session::{commit, in_ms};
 use crate::{Store, StoreError};
@@ -64,7 +62,7 @@ impl Store {
 async fn import(
     tx: &Transaction<'_>,
     file: &CatalogueFile,
-    keys: &MasterKeys,
+    master: &MasterKeys,
 ) -> Result<Imported, ImportError> {
     // Imports come one after another.
     let version =
@@ -84,7 +82,7 @@ async fn import(
     }
     let mut deposits = 0;
     for business in &file.business {
-        deposits += usize::from(import_business(tx, business, keys).await?);
+        deposits += usize::from(import_business(tx, business, master).await?);
     }
     for product in &file.product {
         import_product(tx, product).await?;
@@ -111,7 +109,7 @@ async fn import(
         .await?;
     }
     for supplier in &file.supplier {
-        import_supplier(tx, supplier, keys).await?;
+        import_supplier(tx, supplier, master).await?;
     }
     for route in &file.route {
         let sql = "INSERT INTO routes (product_code, supplier_id, sku, cost, priority, enabled, may_cost_more)
@@ -138,12 +136,12 @@ async fn import(
         .await?;
     }
     if let Some(platform) = &file.platform {
-        import_platform(tx, platform, keys).await?;
+        keys::import_platform(tx, platform, master).await?;
     }
     for key in &file.platform_key {
         if let Some(text) = &key.private_key {
             let times = (key.not_before.as_deref(), key.not_after.as_deref());
-            import_platform_key(tx, &key.id, text, times, keys).await?;
+            keys::import_platform_key(tx, &key.id, text, times, master).await?;
         }
     }
     Ok(Imported { version, deposits })
@@ -153,7 +151,7 @@ async fn import(
 async fn import_business(
     tx: &Transaction<'_>,
     business: &BusinessEntry,
-    keys: &MasterKeys,
+    master: &MasterKeys,
 ) -> Result<bool, ImportError> {
     let id = business.id.as_str();
     let at = || format!("business {}", business.id);
@@ -199,11 +197,11 @@ async fn import_business(
         at,
     )
     .await?;
-    for key in all_keys(business) {
+    for key in keys::of_business(business) {
         let text = match key.kind {
             // Public.
             KeyKind::Rsa => key.text.to_owned(),
-            KeyKind::Md5 => keys.seal(&secrets::of_business(id), key.text)?,
+            KeyKind::Md5 => master.seal(&secrets::of_business(id), key.text)?,
         };
         let sql = "INSERT INTO business_keys (business_id, kind, key, not_before, not_after)
                    VALUES ($1, $2, $3, $4::text::timestamptz, $5::text::timestamptz)";
@@ -237,42 +235,6 @@ async fn import_business(
     )
     .await?;
     Ok(booked == 1)
-}
-
-/// A key of an account, as the file names it.
-struct NamedKey<'f> {
-    kind: KeyKind,
-    text: &'f str,
-    not_before: Option<&'f str>,
-    not_after: Option<&'f str>,
-}
-
-/// All keys of an account, each once.
-fn all_keys(business: &BusinessEntry) -> Vec<NamedKey<'_>> {
-    let plain = business
-        .rsa_public_keys
-        .iter()
-        .map(|text| (KeyKind::Rsa, text))
-        .chain(business.md5_keys.iter().map(|text| (KeyKind::Md5, text)))
-        .map(|(kind, text)| NamedKey {
-            kind,
-            text,
-            not_before: None,
-            not_after: None,
-        });
-    let timed = business.keys.iter().filter_map(|key| {
-        Some(NamedKey {
-            kind: KeyKind::from_name(&key.sign_type)?,
-            text: &key.key,
-            not_before: key.not_before.as_deref(),
-            not_after: key.not_after.as_deref(),
-        })
-    });
-    let mut seen = HashSet::new();
-    plain
-        .chain(timed)
-        .filter(|key| seen.insert((key.kind, key.text)))
-        .collect()
 }
 
 async fn import_product(tx: &Transaction<'_>, product: &ProductEntry) -> Result<(), ImportError> {
@@ -317,7 +279,7 @@ async fn import_product(tx: &Transaction<'_>, product: &ProductEntry) -> Result<
 async fn import_supplier(
     tx: &Transaction<'_>,
     supplier: &SupplierEntry,
-    keys: &MasterKeys,
+    master: &MasterKeys,
 ) -> Result<(), ImportError> {
     let sql = "INSERT INTO suppliers (supplier_id, adapter, base_url, push_base_url, enabled, card, credentials)
                VALUES ($1, $2, $3, $4, $5, $6::text::jsonb,
@@ -327,7 +289,7 @@ async fn import_supplier(
                    enabled = excluded.enabled, card = excluded.card, credentials = excluded.credentials";
     let card = text_of(&supplier.card)?;
     let place = secrets::of_supplier(supplier.id.as_str());
-    let credentials = keys.seal(&place, &text_of(&supplier.credentials.0)?)?;
+    let credentials = master.seal(&place, &text_of(&supplier.credentials.0)?)?;
     run(
         tx,
         sql,
@@ -346,46 +308,11 @@ async fn import_supplier(
     Ok(())
 }
 
-async fn import_platform(
-    tx: &Transaction<'_>,
-    platform: &PlatformEntry,
-    keys: &MasterKeys,
-) -> Result<(), ImportError> {
-    let allow: Vec<String> = platform
-        .callback_allow
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    let sql = "UPDATE platform SET callback_allow = $1";
-    run(tx, sql, &[&allow], || "platform".into()).await?;
-    if let Some(text) = &platform.callback_private_key {
-        import_platform_key(tx, PlatformKey::DEFAULT, text, (None, None), keys).await?;
-    }
-    Ok(())
-}
-
-async fn import_platform_key(
-    tx: &Transaction<'_>,
-    id: &str,
-    text: &str,
-    (not_before, not_after): (Option<&str>, Option<&str>),
-    keys: &MasterKeys,
-) -> Result<(), ImportError> {
-    let sql = "INSERT INTO platform_keys (key_id, private_key, not_before, not_after)
-               VALUES ($1, $2, $3::text::timestamptz, $4::text::timestamptz)
-               ON CONFLICT (key_id) DO UPDATE SET private_key = excluded.private_key, not_before = excluded.not_before,
-                   not_after = excluded.not_after";
-    let sealed = keys.seal(&secrets::of_platform(id), text)?;
-    let values: [&(dyn ToSql + Sync); 4] = [&id, &sealed, &not_before, &not_after];
-    run(tx, sql, &values, || format!("platform_key {id}")).await?;
-    Ok(())
-}
-
 fn text_of(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::unreadable(e.to_string()))
 }
 
-async fn run(
+pub(super) async fn run(
     tx: &Transaction<'_>,
     sql: &str,
     values: &[&(dyn tokio_postgres::types::ToSql + Sync)],

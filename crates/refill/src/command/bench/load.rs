@@ -35,12 +35,14 @@ pub(super) struct Load<'b> {
     flags: &'b Flags,
     stage: &'b Stage,
     openapi_url: &'b str,
+    /// Where the batches want their reports, in turn.
+    callback_urls: Vec<String>,
     /// In all numbers of this run.
     run: String,
 }
 
 /// One batch that was answered 0.
-struct Sent {
+pub(super) struct Sent {
     batch: u32,
     items: u32,
     at_us: u64,
@@ -53,7 +55,16 @@ impl<'b> Load<'b> {
             flags,
             stage,
             openapi_url,
+            callback_urls: vec![stage.callback_url.clone()],
             run: format!("{:x}", now_us()),
+        }
+    }
+
+    /// With reports to these addresses.
+    pub(super) fn reported_to(self, callback_urls: Vec<String>) -> Self {
+        Self {
+            callback_urls,
+            ..self
         }
     }
 
@@ -119,7 +130,7 @@ impl<'b> Load<'b> {
     }
 
     /// Sends all batches, so many at the same time, at the rate that was asked for.
-    async fn offer(&self, orders: u32) -> anyhow::Result<Vec<Sent>> {
+    pub(super) async fn offer(&self, orders: u32) -> anyhow::Result<Vec<Sent>> {
         let batches = orders.div_ceil(self.flags.batch);
         let next = Arc::new(AtomicU32::new(0));
         let (done, mut sent) = mpsc::channel(1_024);
@@ -137,7 +148,7 @@ impl<'b> Load<'b> {
                 rate: self.flags.rate,
                 began,
                 run: self.run.clone(),
-                callback_url: self.stage.callback_url.clone(),
+                callback_urls: self.callback_urls.clone(),
                 done: done.clone(),
             };
             senders.spawn(sender.run());
@@ -167,7 +178,7 @@ struct Sender {
     rate: Option<u32>,
     began: Instant,
     run: String,
-    callback_url: String,
+    callback_urls: Vec<String>,
     done: mpsc::Sender<Sent>,
 }
 
@@ -193,11 +204,13 @@ impl Sender {
                 })
                 .collect();
             let code = format!("{}-{batch}", self.run);
+            let urls = &self.callback_urls;
+            let url = urls.get(batch as usize % urls.len().max(1));
             let (at_us, began) = (now_us(), Instant::now());
             loop {
                 let answer = self
                     .client
-                    .batch(&code, PRODUCT, Some(&self.callback_url), &items)
+                    .batch(&code, PRODUCT, url.map(String::as_str), &items)
                     .await?;
                 match answer.status {
                     0 => break,

@@ -33,7 +33,7 @@ impl Report {
             .map(|floor| self.refill.orders_per_second / floor.orders_per_second)
     }
 
-    pub(super) fn json(&self) -> Value {
+    fn json(&self) -> Value {
         let Self {
             flags,
             refill,
@@ -60,7 +60,16 @@ impl Report {
         })
     }
 
-    pub(super) fn print(&self) {
+    /// For machines or for people.
+    pub(super) fn tell(&self, as_json: bool) {
+        if as_json {
+            println!("{}", self.json());
+        } else {
+            self.print();
+        }
+    }
+
+    fn print(&self) {
         let Self { refill, floor, .. } = self;
         println!(
             "{} orders, {:.0} a second end to end (accepted → report taken)",
@@ -99,6 +108,6 @@ fn cpu(ran: &Ran) -> Value {
         .into()
 }
 
-fn round(value: f64) -> f64 {
+pub(super) fn round(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
 }

@@ -24,11 +24,14 @@ pub(super) const SUPPLIER_KEY: &str = "bench-supplier-key";
 pub(super) struct Stage {
     pub(super) folder: PathBuf,
     pub(super) merchant_key: RsaPair,
+    pub(super) platform_key: RsaPair,
     pub(super) received: ReceivedHandle,
+    /// To be run on more addresses.
+    pub(super) merchant: MerchantReceiver,
     pub(super) callback_url: String,
     /// Where the supplier's process is to listen.
     pub(super) supplier: SocketAddr,
-    shutdown: CancellationToken,
+    pub(super) shutdown: CancellationToken,
     receiver: JoinHandle<Result<(), SimulatorError>>,
 }
 
@@ -47,6 +50,7 @@ impl Stage {
             .context("no port is free on 127.0.0.1")?;
         let callback_url = format!("http://{}/callback", listener.local_addr()?);
         let shutdown = CancellationToken::new();
+        let merchant = receiver.clone();
         let receiver = tokio::spawn(receiver.run(listener, shutdown.clone()));
         let supplier = free_address()?;
         let folder = folder.to_owned();
@@ -59,7 +63,9 @@ impl Stage {
         Ok(Self {
             folder,
             merchant_key,
+            platform_key,
             received,
+            merchant,
             callback_url,
             supplier,
             shutdown,
