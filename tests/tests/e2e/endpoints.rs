@@ -69,6 +69,207 @@ impl Drop for Street {
     }
 }
 
+/// A batch of some orders with reports to that address.
+async fn order_to(scene: &mut Scene, number: &str, url: &str) {
+    let already = scene.merchant.ordered.len();
+    let items: Vec<Item> = (0..EACH)
+        .map(|i| Item::new(format!("{number}-{i}"), format!("139{:08}", already + i)))
+        .collect();
+    let sent = scene
+        .merchant
+        .client
+        .batch(number, "MOBILE50", Some(url), &items);
+    let answer = sent.await.unwrap();
+    assert_eq!(answer.status, 0, "{url}: {}", answer.body);
+    let ordered = items.into_iter().map(|item| (item.biz_code, item.account));
+    scene.merchant.ordered.extend(ordered);
+}
+
+/// Waits until the first row of the question is that.
+async fn until_it_is(scene: &Scene, sql: &str, expected: &str) {
+    let seen = std::cell::RefCell::new(String::new());
+    until(
+        expected,
+        async || {
+            *seen.borrow_mut() = scene.ground.ask(sql).await;
+            (*seen.borrow() == expected).then_some(())
+        },
+        || format!("{sql}: {}", seen.borrow()),
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_dead_endpoints_take_their_host_with_them_and_one_that_answers_brings_it_back() {
+    let mut scene = Scene::start().await;
+    let stop = CancellationToken::new();
+    let ports: Vec<u16> = (0..4)
+        .map(|_| servers::free_address().unwrap().port())
+        .collect();
+    let url = |n: usize| format!("http://127.0.0.2:{}/callback", ports[n]);
+    // Nobody listens on the first three; the fourth is well, and nobody has called it yet.
+    let take = async |n: usize| {
+        let listener = TcpListener::bind(("127.0.0.2", ports[n])).await.unwrap();
+        tokio::spawn(scene_receiver(&scene).run(listener, stop.clone()));
+    };
+    take(3).await;
+    for n in 0..3 {
+        order_to(&mut scene, &format!("dead{n}"), &url(n)).await;
+    }
+    let aside = "SELECT string_agg(endpoint, ' ' ORDER BY endpoint) FROM endpoints WHERE state = 1";
+    let named = |n: usize| format!("http://127.0.0.2:{}", ports[n]);
+    let mut expected = ["//127.0.0.2".to_owned(), named(0), named(1), named(2)];
+    expected.sort();
+    until_it_is(&scene, aside, &expected.join(" ")).await;
+    // Its other endpoints wait too.
+    order_to(&mut scene, "well", &url(3)).await;
+    let overdue = format!(
+        "SELECT count(*) FROM callbacks WHERE endpoint = '{}' AND tries = 0 AND due_at < now()",
+        named(3)
+    );
+    until_it_is(&scene, &overdue, &EACH.to_string()).await;
+    // One of the dead answers a probe: its reports go, the host's others too.
+    let take = async |n: usize| {
+        let listener = TcpListener::bind(("127.0.0.2", ports[n])).await.unwrap();
+        tokio::spawn(scene_receiver(&scene).run(listener, stop.clone()));
+    };
+    for n in 0..3 {
+        take(n).await;
+    }
+    scene
+        .ground
+        .ask("UPDATE callbacks SET due_at = now() WHERE state = 0")
+        .await;
+    let resumed = scene.platform.tool(&["endpoint", "resume", "//127.0.0.2"]);
+    assert!(
+        resumed.status.success(),
+        "{}",
+        String::from_utf8_lossy(&resumed.stderr)
+    );
+    for n in 0..3 {
+        let resumed = scene.platform.tool(&["endpoint", "resume", &named(n)]);
+        assert!(
+            resumed.status.success(),
+            "{}",
+            String::from_utf8_lossy(&resumed.stderr)
+        );
+    }
+    scene.merchant.wait_for_all_reports(&scene.outside).await;
+    until_it_is(&scene, "SELECT count(*) FROM endpoints", "0").await;
+    // Paused by hand, nothing goes there, not even a probe; resumed, one goes first.
+    let paused = scene.platform.tool(&[
+        "endpoint",
+        "pause",
+        &named(0),
+        "--reason",
+        "they move",
+        "--as",
+        "ann",
+    ]);
+    assert!(
+        paused.status.success(),
+        "{}",
+        String::from_utf8_lossy(&paused.stderr)
+    );
+    let listed = scene.platform.tool(&["endpoint", "list"]);
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(listed.contains("paused by ann: they move"), "{listed}");
+    let metrics = format!("{}/metrics", scene.platform.admin);
+    until(
+        "the worker knows of the pause",
+        async || {
+            let metrics = crate::harness::outside::get(&metrics).await;
+            metrics
+                .contains("refill_endpoints_not_well 1")
+                .then_some(())
+        },
+        String::new,
+    )
+    .await;
+    order_to(&mut scene, "paused", &url(0)).await;
+    let waits = "SELECT count(*) FROM callbacks WHERE state = 0 AND tries = 0 AND due_at < now()";
+    until_it_is(&scene, waits, &EACH.to_string()).await;
+    let resumed = scene.platform.tool(&["endpoint", "resume", &named(0)]);
+    assert!(
+        resumed.status.success(),
+        "{}",
+        String::from_utf8_lossy(&resumed.stderr)
+    );
+    scene.merchant.wait_for_all_reports(&scene.outside).await;
+    stop.cancel();
+    scene.end().await;
+}
+
+fn scene_receiver(scene: &Scene) -> simulator::MerchantReceiver {
+    scene.outside.receiver.clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_nobody_can_be_reached_it_is_our_fault_and_costs_nobody_a_try() {
+    let mut scene = Scene::start().await;
+    let stop = CancellationToken::new();
+    // Each on a host of its own.
+    let dead: Vec<SocketAddr> = (1..=10)
+        .map(|n| SocketAddr::from(([127, 0, 1, n], servers::free_address().unwrap().port())))
+        .collect();
+    for (n, at) in dead.iter().enumerate() {
+        order_to(
+            &mut scene,
+            &format!("e{n}"),
+            &format!("http://{at}/callback"),
+        )
+        .await;
+    }
+    let frozen = async || {
+        let metrics =
+            crate::harness::outside::get(&format!("{}/metrics", scene.platform.admin)).await;
+        metrics.contains("refill_callback_egress_frozen 1")
+    };
+    until(
+        "our way out is taken for broken",
+        async || frozen().await.then_some(()),
+        String::new,
+    )
+    .await;
+    let free = "SELECT count(*) > 0 FROM callback_tries WHERE NOT charged AND fault = 'ours'";
+    until_it_is(&scene, free, "t").await;
+    // However long it lasts.
+    let charged = "SELECT sum(tries) FROM callbacks";
+    let before: i64 = scene.ground.ask(charged).await.parse().unwrap();
+    for _ in 0..5 {
+        scene
+            .ground
+            .ask("UPDATE callbacks SET due_at = now() WHERE state = 0")
+            .await;
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    let after: i64 = scene.ground.ask(charged).await.parse().unwrap();
+    assert!(after <= before + 1, "{before} tries charged, then {after}");
+    assert!(frozen().await);
+    // It ends by itself.
+    for at in &dead {
+        let listener = TcpListener::bind(at).await.unwrap();
+        tokio::spawn(scene_receiver(&scene).run(listener, stop.clone()));
+    }
+    let told = scene.merchant.ordered.len().to_string();
+    let delivered = "SELECT count(*) FROM callbacks WHERE state = 2";
+    until(
+        "all reports",
+        async || {
+            scene
+                .ground
+                .ask("UPDATE callbacks SET due_at = now() WHERE state = 0")
+                .await;
+            (scene.ground.ask(delivered).await == told).then_some(())
+        },
+        || told.clone(),
+    )
+    .await;
+    assert!(!frozen().await);
+    stop.cancel();
+    scene.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_bad_endpoints_of_two_hundred_disturb_nobody_but_themselves() {
     let names = NameServer::default();

@@ -222,3 +222,30 @@ async fn no_report_goes_to_an_address_of_our_own_network() {
     assert!(stored == "0" || outcomes == "closed_address", "{outcomes}");
     scene.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tries_are_kept_as_long_as_the_settings_say() {
+    let mut scene = Scene::start().await;
+    scene.merchant.order("young", 2).await;
+    scene.merchant.order("old", 3).await;
+    scene.merchant.wait_for_all_reports(&scene.outside).await;
+    scene.platform.stop();
+    let of_old = "order_code IN (SELECT order_code FROM orders WHERE biz_code LIKE 'old-%')";
+    for (table, at) in [
+        ("callback_tries", "started_at"),
+        ("callbacks", "created_at"),
+    ] {
+        let sql = format!("UPDATE {table} SET {at} = now() - interval '8 days' WHERE {of_old}");
+        scene.ground.ask(&sql).await;
+    }
+    scene.platform.set("REFILL__CALLBACK__KEEP_TRIES_DAYS", "7");
+    tokio::task::block_in_place(|| scene.platform.go_on());
+    let kept = "SELECT count(*) FROM callback_tries";
+    until(
+        "the old tries are forgotten",
+        async || (scene.ground.ask(kept).await == "2").then_some(()),
+        || kept.to_owned(),
+    )
+    .await;
+    scene.end().await;
+}
