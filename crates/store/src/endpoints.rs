@@ -178,13 +178,18 @@ impl Store {
     /// sent on request. Returns how many.
     pub async fn park_long_set_aside(&self, days: i32, limit: i64) -> Result<u64, StoreError> {
         self.change(
-            "UPDATE callbacks c SET state = 3, due_at = NULL
+            "UPDATE callbacks c SET state = 3, due_at = NULL, unreached = true
              FROM (SELECT w.business_id, w.order_code FROM endpoints e,
-                   LATERAL (SELECT business_id, order_code FROM callbacks
-                            WHERE endpoint = e.endpoint AND state = 0 AND unreached AND due_at < now() - make_interval(days => $1)
-                            ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) w
+                   LATERAL ((SELECT business_id, order_code FROM callbacks
+                             WHERE endpoint = e.endpoint AND state = 0 AND unreached AND due_at < now() - make_interval(days => $1)
+                             ORDER BY due_at LIMIT $2)
+                            UNION ALL
+                            (SELECT business_id, order_code FROM callbacks
+                             WHERE endpoint = e.endpoint AND due_at IS NOT NULL AND round = 1 AND tries = 0
+                                 AND due_at < now() - make_interval(days => $1)
+                             ORDER BY due_at LIMIT $2)) w
                    WHERE e.set_aside_at < now() - make_interval(days => $1) LIMIT $2) late
-             WHERE c.business_id = late.business_id AND c.order_code = late.order_code",
+             WHERE c.business_id = late.business_id AND c.order_code = late.order_code AND c.state = 0",
             &[&days, &limit],
         )
         .await
