@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Ground, Merchant, Outside, Platform, Scene, until};
+use crate::harness::{Outside, Scene, until};
 
 const GOOD: usize = 180;
 const EACH: usize = 6;
@@ -276,24 +276,12 @@ async fn twenty_bad_endpoints_of_two_hundred_disturb_nobody_but_themselves() {
     let shutdown = CancellationToken::new();
     let (name_server, serving) = names.bind(shutdown.clone()).await.unwrap();
     let serving = tokio::spawn(serving);
-    let ground = Ground::shared().await;
-    let outside = Outside::start().await;
-    let mut street = Street::open(&outside).await;
-    let platform = Platform::start_with(
-        &ground,
-        &outside,
-        &[
-            ("REFILL__CALLBACK__NAME_SERVERS", &name_server.to_string()),
-            ("REFILL__CALLBACK__CALL_TIMEOUT_MS", CALL_TIMEOUT_MS),
-        ],
-    );
-    let merchant = Merchant::new(&platform.openapi, &outside);
-    let mut scene = Scene {
-        outside,
-        platform,
-        merchant,
-        ground,
-    };
+    let mut scene = Scene::start_with(&[
+        ("REFILL__CALLBACK__NAME_SERVERS", &name_server.to_string()),
+        ("REFILL__CALLBACK__CALL_TIMEOUT_MS", CALL_TIMEOUT_MS),
+    ])
+    .await;
+    let mut street = Street::open(&scene.outside).await;
     let bad: Vec<String> = street.bad.iter().map(|(kind, at)| kind.url(*at)).collect();
     for (n, url) in street.good.iter().chain(&bad).enumerate() {
         let items: Vec<Item> = (0..EACH)

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::harness::merchant::{BUSINESS, MERCHANT};
 use crate::harness::outside::{HARBOR_KEY, MERCHANT_MD5_KEY, SWIFT_KEY};
 use crate::harness::platform::{CATALOGUE, catalogue};
-use crate::harness::{Ground, Merchant, Outside, Platform, Scene, until};
+use crate::harness::{Scene, until};
 
 /// A receiver that believes these keys; where it is, and what it heard.
 async fn believing(keys: &[&RsaPair], stop: &CancellationToken) -> (String, ReceivedHandle) {
@@ -148,20 +148,11 @@ async fn the_platforms_key_is_changed_under_load_without_one_bad_signature() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_rest_sealed_and_are_sealed_anew_while_the_platform_runs() {
-    let ground = Ground::shared().await;
-    let outside = Outside::start().await;
     let line = |name: &str, digits: &str| format!("{name}:{}", digits.repeat(32));
     let both = format!("{}\n{}", line("second", "c4"), line("first", "a7"));
     let first = line("first", "a7");
     // It opens with both keys, and seals with the first that it is given.
-    let platform = Platform::start_with(&ground, &outside, &[("REFILL_MASTER_KEYS", &first)]);
-    let merchant = Merchant::new(&platform.openapi, &outside);
-    let mut scene = Scene {
-        outside,
-        platform,
-        merchant,
-        ground,
-    };
+    let mut scene = Scene::start_with(&[("REFILL_MASTER_KEYS", &first)]).await;
     let stored = "SELECT string_agg(t, ' ') FROM (SELECT key AS t FROM business_keys WHERE kind = 'MD5' UNION ALL
                   SELECT private_key FROM platform_keys UNION ALL SELECT credentials::text FROM suppliers) s";
     let text = scene.ground.ask(stored).await;

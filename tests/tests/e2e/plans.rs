@@ -1,6 +1,6 @@
 //! The way that the database takes to a row does not depend on what it happens to know of its tables.
 
-use crate::harness::Ground;
+use crate::harness::{Ground, Scene, outside, until};
 
 /// As the platform's sessions plan.
 const SESSION: &str =
@@ -55,4 +55,59 @@ async fn rows_are_found_by_their_whole_key_on_a_database_that_is_still_empty() {
         assert!(!plan.contains("\"Filter\""), "{joined}: {plan}");
     }
     ground.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_with_a_hundred_thousand_dead_rows_costs_a_look_what_one_with_one_row_costs() {
+    const DEAD: &str = "http://127.0.0.3:9";
+    let scene = Scene::start().await;
+    let paused = scene.platform.tool(&["endpoint", "pause", DEAD]);
+    assert!(
+        paused.status.success(),
+        "{}",
+        String::from_utf8_lossy(&paused.stderr)
+    );
+    let metrics = format!("{}/metrics", scene.platform.admin);
+    until(
+        "the worker knows of the pause",
+        async || {
+            let metrics = outside::get(&metrics).await;
+            metrics
+                .contains("refill_endpoints_not_well 1")
+                .then_some(())
+        },
+        String::new,
+    )
+    .await;
+    let dead = format!(
+        "INSERT INTO callbacks (business_id, order_code, url, due_at)
+         SELECT 'shop', gen_random_uuid(), '{DEAD}/callback', now() - n * interval '1 second' FROM generate_series(1, 100000) n"
+    );
+    scene.ground.ask(&dead).await;
+    let read = async || -> (i64, i64) {
+        let sql = "SELECT idx_scan || ' ' || idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'callbacks_first'";
+        let text = scene.ground.ask(sql).await;
+        let (scans, rows) = text.split_once(' ').unwrap();
+        (scans.parse().unwrap(), rows.parse().unwrap())
+    };
+    let twenty_looks = async || {
+        let before = read().await;
+        until(
+            "twenty looks",
+            async || {
+                let now = read().await;
+                (now.0 >= before.0 + 20).then_some((now.0 - before.0, now.1 - before.1))
+            },
+            || format!("{before:?}"),
+        )
+        .await
+    };
+    // The first ones may have met rows that were not committed yet.
+    twenty_looks().await;
+    let (scans, rows) = twenty_looks().await;
+    assert!(rows <= scans * 3, "{scans} looks read {rows} rows");
+    // Nothing of this belongs to an order, so there is nothing to check.
+    let mut platform = scene.platform;
+    platform.kill();
+    scene.ground.clear().await;
 }

@@ -43,17 +43,22 @@ pub(crate) struct Scene {
 impl Scene {
     /// On servers that all tests share.
     pub(crate) async fn start() -> Self {
-        Self::on(Ground::shared().await).await
+        Self::start_with(&[]).await
+    }
+
+    /// With these settings in the platform's environment.
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
+        Self::on(Ground::shared().await, settings).await
     }
 
     /// On servers of its own, which it may kill.
     pub(crate) async fn on_own_servers() -> Self {
-        Self::on(Ground::own().await).await
+        Self::on(Ground::own().await, &[]).await
     }
 
-    async fn on(ground: Ground) -> Self {
+    async fn on(ground: Ground, settings: &[(&str, &str)]) -> Self {
         let outside = Outside::start().await;
-        let platform = Platform::start(&ground, &outside);
+        let platform = Platform::start(&ground, &outside, settings);
         let merchant = Merchant::new(&platform.openapi, &outside);
         Self {
             outside,

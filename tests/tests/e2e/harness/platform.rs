@@ -84,16 +84,8 @@ pub(crate) fn root() -> PathBuf {
 }
 
 impl Platform {
-    pub(crate) fn start(ground: &Ground, outside: &Outside) -> Self {
-        Self::start_with(ground, outside, &[])
-    }
-
-    /// With these settings in its environment.
-    pub(crate) fn start_with(
-        ground: &Ground,
-        outside: &Outside,
-        settings: &[(&str, &str)],
-    ) -> Self {
+    /// `settings` are what its environment says besides the servers' addresses.
+    pub(crate) fn start(ground: &Ground, outside: &Outside, settings: &[(&str, &str)]) -> Self {
         let settings = settings
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
