@@ -84,6 +84,8 @@ fn hostile() -> OrderStory {
             http_status: Some(500),
             outcome: Some(text()),
             detail: Some(text()),
+            fault: Some(text()),
+            charged: true,
         }],
     }
 }

@@ -107,6 +107,8 @@ pub(crate) fn timeline(story: &OrderStory) -> Vec<Moment> {
                 ("HTTP", status.as_deref()),
                 ("", took.as_deref()),
                 ("", a_try.detail.as_deref()),
+                ("fault:", a_try.fault.as_deref()),
+                ("", (!a_try.charged).then_some("does not count as a try")),
             ]),
         }
     }));

@@ -171,6 +171,8 @@ enum OrderTool {
 enum CallbackTool {
     /// Send reports again that were parked or delivered; a job does it.
     Resend(command::resend::Flags),
+    /// Reports that were given up, with what their last try came to.
+    Parked(command::resend::Parked),
     /// The newest jobs that send reports again.
     Jobs(command::resend::Jobs),
     /// Stop a job for now.
@@ -261,6 +263,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 async fn resend(settings: &Settings, tool: CallbackTool) -> anyhow::Result<()> {
     match tool {
         CallbackTool::Resend(flags) => command::resend::run(settings, &flags).await,
+        CallbackTool::Parked(flags) => command::resend::parked(settings, &flags).await,
         CallbackTool::Jobs(flags) => command::resend::jobs(settings, &flags).await,
         CallbackTool::Pause { job } => command::resend::order(settings, job, JobOrder::Pause).await,
         CallbackTool::Resume { job } => {

@@ -177,6 +177,10 @@ pub struct TryLine {
     pub outcome: Option<String>,
     /// What happened.
     pub detail: Option<String>,
+    /// Whose fault it was, in one word.
+    pub fault: Option<String>,
+    /// Whether it counts as one of the ten.
+    pub charged: bool,
 }
 
 impl Store {
@@ -248,8 +252,9 @@ async fn tell(read: &Transaction<'_>, code: OrderCode) -> Result<Option<OrderSto
         FROM callbacks WHERE business_id = $1 AND order_code = $2 LIMIT $3";
     let mut reports = entries(read, &key, reports, report).await?;
     story.report = reports.pop().transpose()?;
-    let tries = "SELECT round, try_no, (extract(epoch FROM started_at) * 1000)::bigint, duration_ms, http_status, outcome, detail
-        FROM callback_tries WHERE business_id = $1 AND order_code = $2 ORDER BY round DESC, try_no DESC LIMIT $3";
+    let tries = "SELECT round, try_no, (extract(epoch FROM started_at) * 1000)::bigint, duration_ms, http_status, outcome, detail, fault,
+            charged
+        FROM callback_tries WHERE business_id = $1 AND order_code = $2 ORDER BY epoch DESC LIMIT $3";
     story.tries = entries(read, &key, tries, tried).await?;
     Ok(Some(story))
 }
@@ -384,5 +389,7 @@ fn tried(row: &Row) -> TryLine {
         http_status: row.get(4),
         outcome: row.get(5),
         detail: row.get(6),
+        fault: row.get(7),
+        charged: row.get(8),
     }
 }

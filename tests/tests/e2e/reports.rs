@@ -104,6 +104,12 @@ async fn a_report_is_parked_after_ten_tries_and_sent_again_when_asked_for() {
     assert_eq!(tries, 10);
     let health = scene.merchant.client.balance().await.unwrap().data["callbackHealth"].clone();
     assert!(health.to_string().contains('1'), "{health}");
+    let listed = scene.platform.tool(&["callback", "parked", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(
+        (&listed["business"], &listed["outcome"]),
+        (&"shop".into(), &"not_success".into())
+    );
     // Nothing happens by itself any more; asked for, another round begins, with a wrong name it does not.
     let resend = |args: &[&str]| {
         let mut all = vec!["callback", "resend", "--business", "shop"];

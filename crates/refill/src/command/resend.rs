@@ -1,4 +1,4 @@
-//! `refill callback resend|jobs|pause|go-on|cancel`: sends status reports again, as jobs.
+//! `refill callback parked|resend|jobs|pause|resume|cancel`: reports that were given up, and jobs that send reports again.
 
 use anyhow::Context;
 use domain::{BusinessId, OrderCode, UnixMs};
@@ -129,6 +129,45 @@ fn unix_ms(at: std::time::SystemTime) -> anyhow::Result<UnixMs> {
         .duration_since(std::time::UNIX_EPOCH)
         .context("--from, --to: must be after 1970")?;
     Ok(UnixMs(i64::try_from(since.as_millis())?))
+}
+
+/// The flags of `refill callback parked`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Parked {
+    /// Of one business only.
+    #[arg(long)]
+    business: Option<String>,
+    /// The most that are listed.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+    limit: i64,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn parked(settings: &Settings, flags: &Parked) -> anyhow::Result<()> {
+    let store = Store::new(&settings.store()?)?;
+    let business = flags.business.as_deref().map(BusinessId::new);
+    for report in store.parked_reports(business.as_ref(), flags.limit).await? {
+        let outcome = report.outcome.as_deref().unwrap_or("never tried, or lost");
+        let detail = report.detail.as_deref().unwrap_or_default();
+        if flags.json {
+            println!(
+                "{}",
+                json!({
+                    "business": report.key.business.as_str(), "order": report.key.order.to_string(),
+                    "rounds": report.rounds, "outcome": outcome, "http_status": report.http_status, "detail": detail,
+                    "created_at": report.created_at.0, "last_try_at": report.last_try_at.map(|at| at.0),
+                })
+            );
+        } else {
+            println!(
+                "{} {} round {}: {outcome} {detail}",
+                report.key.business, report.key.order, report.rounds
+            );
+        }
+    }
+    Ok(())
 }
 
 pub(crate) async fn jobs(settings: &Settings, flags: &Jobs) -> anyhow::Result<()> {
