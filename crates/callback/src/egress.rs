@@ -7,6 +7,8 @@ use domain::Endpoint;
 
 /// How far back it looks.
 const WINDOW: Duration = Duration::from_secs(30);
+/// From so many endpoints on, those of before the window are forgotten.
+const REMEMBERED: usize = 4_096;
 /// Fewer endpoints than that prove nothing.
 const ENOUGH: usize = 8;
 /// Frozen when at least this share of them, in percent, was last not reached.
@@ -18,6 +20,7 @@ const THAWED_BY: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Egress {
     last: HashMap<Endpoint, (Instant, bool)>,
+    forgot_at: Option<Instant>,
     frozen: bool,
     answered_in_a_row: usize,
 }
@@ -35,6 +38,16 @@ impl Egress {
     /// Whether our own way out is taken for broken: then only single reports are sent, to see whether it still is.
     pub(crate) const fn is_frozen(&self) -> bool {
         self.frozen
+    }
+
+    /// Once in a window, if there is much to remember: those that were called before it.
+    fn forget(&mut self, now: Instant) {
+        let since = |then: Instant| now.saturating_duration_since(then);
+        let forgot_lately = self.forgot_at.is_some_and(|at| since(at) < WINDOW);
+        if self.last.len() >= REMEMBERED && !forgot_lately {
+            self.forgot_at = Some(now);
+            self.last.retain(|_, (at, _)| since(*at) < WINDOW);
+        }
     }
 
     /// Takes note of a call.
@@ -56,14 +69,18 @@ impl Egress {
             *self = Self::default();
             return Some(Turn::Thawed);
         }
+        self.forget(now);
         self.last.insert(endpoint.clone(), (now, reached));
         if reached {
             return None;
         }
-        self.last
-            .retain(|_, (at, _)| now.saturating_duration_since(*at) < WINDOW);
-        let unreached = self.last.values().filter(|(_, reached)| !reached).count();
-        if self.last.len() < ENOUGH || unreached * 100 < self.last.len() * SHARE {
+        let lately = |at: Instant| now.saturating_duration_since(at) < WINDOW;
+        let (mut called, mut unreached) = (0, 0);
+        for (_, reached) in self.last.values().filter(|(at, _)| lately(*at)) {
+            called += 1;
+            unreached += usize::from(!reached);
+        }
+        if called < ENOUGH || unreached * 100 < called * SHARE {
             return None;
         }
         self.frozen = true;
@@ -111,6 +128,16 @@ mod tests {
         assert_eq!(egress.note(&endpoint(4), true, now), None);
         assert_eq!(egress.note(&endpoint(5), true, now), Some(Turn::Thawed));
         assert!(!egress.is_frozen());
+    }
+
+    #[test]
+    fn endpoints_of_long_ago_are_forgotten() {
+        let (mut egress, begun) = (Egress::default(), Instant::now());
+        for n in 0..REMEMBERED {
+            egress.note(&endpoint(n), true, begun);
+        }
+        egress.note(&endpoint(REMEMBERED), true, begun + WINDOW);
+        assert_eq!(egress.last.len(), 1);
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::standing::Standings;
 
 /// Endpoints whose pace is remembered while nothing is on the way to them.
 const REMEMBERED: usize = 4_096;
+/// The most endpoints whose overflow is remembered.
+const MOST_OVERFLOWING: usize = 1_000;
 /// So many calls in a row that do not reach an endpoint set it aside.
 const SET_ASIDE_AFTER: u32 = 5;
 /// An answer from another endpoint of the host within this time says that the host is well.
@@ -337,7 +339,9 @@ impl Taken {
     }
 
     fn overflow(&mut self, endpoint: &Endpoint) {
-        if let Some(place) = self.endpoints.get_mut(endpoint)
+        // One more than that is found when its report is due, some seconds later.
+        if self.overflowing < MOST_OVERFLOWING
+            && let Some(place) = self.endpoints.get_mut(endpoint)
             && !std::mem::replace(&mut place.overflows, true)
         {
             self.overflowing += 1;

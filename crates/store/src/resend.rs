@@ -1,17 +1,18 @@
 //! Reports that are sent again on request: as a job, a few each second, which can be paused, resumed and cancelled.
 
+mod meant;
+
 use deadpool_postgres::Transaction;
 use domain::{BusinessId, UnixMs};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use self::meant::{count, meant, span};
 use crate::reads::OrderName;
 use crate::session::commit;
 use crate::{Store, StoreError};
 
-/// Where counting stops.
-const COUNTED_TO: i64 = 1_000_000;
 /// A job that could not move for a while does not catch up: at most so many seconds' worth at once.
 const MOST_SECONDS: f64 = 5.0;
 /// Jobs that are moved in one round.
@@ -45,6 +46,12 @@ pub struct ResendRequest {
     pub per_second: u32,
     /// Who asks.
     pub asked_by: String,
+}
+
+impl ResendRequest {
+    fn only_parked(&self) -> bool {
+        self.only_parked || self.which == Resend::Parked
+    }
 }
 
 /// How a job stands.
@@ -106,13 +113,6 @@ pub enum NoJob {
     Store(#[from] StoreError),
 }
 
-/// The orders whose reports are meant.
-struct Span {
-    low: Uuid,
-    high: Uuid,
-    batch: Option<Uuid>,
-}
-
 impl Store {
     /// Counts what would be sent again.
     pub async fn count_resend(&self, request: &ResendRequest) -> Result<i64, NoJob> {
@@ -165,7 +165,7 @@ impl Store {
                             &span.batch,
                             &span.low,
                             &span.high,
-                            &request.only_parked,
+                            &request.only_parked(),
                             &per_second,
                             &total,
                             &request.asked_by,
@@ -256,85 +256,12 @@ impl Store {
 
 const JOB: &str = "job_id, business_id, state, total, done, per_second, asked_by, (extract(epoch FROM asked_at) * 1000)::bigint";
 
-/// The reports that a job means, of `$1` business from `$2` to `$3`, `$4` batch, `$5` only parked, placed after `$6`.
-const MEANT: &str = "FROM callbacks c WHERE c.business_id = $1 AND c.order_code BETWEEN $2 AND $3 AND c.order_code > $6
-     AND c.state IN (2, 3) AND (c.state = 3 OR NOT $5) AND c.round < 32767
-     AND ($4::uuid IS NULL OR c.order_code = $4 OR EXISTS (SELECT FROM orders o WHERE o.business_id = c.business_id
-          AND o.order_code = c.order_code AND o.batch_id = $4))";
-
-async fn span(tx: &Transaction<'_>, request: &ResendRequest) -> Result<Option<Span>, StoreError> {
-    let business = request.business.as_str();
-    let one = |code: Uuid| Span {
-        low: code,
-        high: code,
-        batch: None,
-    };
-    Ok(match &request.which {
-        Resend::Order(OrderName::Code(code)) => {
-            let known = "SELECT order_code FROM orders WHERE business_id = $1 AND order_code = $2";
-            let row = tx.query_opt(known, &[&business, &code.uuid()]).await?;
-            row.map(|row| one(row.get(0)))
-        }
-        Resend::Order(OrderName::BizCode(text)) => {
-            let known = "SELECT order_code FROM orders WHERE business_id = $1 AND biz_code = $2";
-            let row = tx.query_opt(known, &[&business, text]).await?;
-            row.map(|row| one(row.get(0)))
-        }
-        Resend::Batch(text) => {
-            // The batch's own id is a little older, or younger, than the codes of its orders.
-            let known = "SELECT least(batch_id, first_code), greatest(batch_id, last_code), batch_id FROM batches
-                         WHERE business_id = $1 AND batch_biz_code = $2";
-            let row = tx.query_opt(known, &[&business, text]).await?;
-            row.map(|row| Span {
-                low: row.get(0),
-                high: row.get(1),
-                batch: row.get(2),
-            })
-        }
-        Resend::Parked => Some(Span {
-            low: Uuid::nil(),
-            high: Uuid::max(),
-            batch: None,
-        }),
-        Resend::Placed(from, to) => Some(Span {
-            low: first_code_at(*from),
-            high: first_code_at(*to),
-            batch: None,
-        }),
-    })
-}
-
-/// Codes begin with the millisecond in which they were made.
-fn first_code_at(at: UnixMs) -> Uuid {
-    let ms = u128::try_from(at.0.max(0)).unwrap_or_default();
-    Uuid::from_u128(ms << 80)
-}
-
-async fn count(
-    tx: &Transaction<'_>,
-    request: &ResendRequest,
-    span: &Span,
-) -> Result<i64, StoreError> {
-    let only_parked = request.only_parked || request.which == Resend::Parked;
-    let sql = format!("SELECT count(*) FROM (SELECT {MEANT} LIMIT $7) m");
-    let statement = tx.prepare_cached(&sql).await?;
-    let values: [&(dyn ToSql + Sync); 7] = [
-        &request.business.as_str(),
-        &span.low,
-        &span.high,
-        &span.batch,
-        &only_parked,
-        &Uuid::nil(),
-        &COUNTED_TO,
-    ];
-    Ok(tx.query_one(&statement, &values).await?.get(0))
-}
-
 async fn move_job(tx: &Transaction<'_>, job: &Row) -> Result<u64, StoreError> {
     let room: i64 = job.get("room");
     let room = room.max(1);
+    let meant = meant(job.get("only_parked"));
     let sql = format!(
-        "WITH next AS (SELECT c.business_id, c.order_code {MEANT} ORDER BY c.order_code LIMIT $7 FOR UPDATE),
+        "WITH next AS (SELECT c.business_id, c.order_code {meant} ORDER BY c.order_code LIMIT $6 FOR UPDATE),
          sent AS (
              UPDATE callbacks c SET state = 0, tries = 0, round = c.round + 1, due_at = now() FROM next n
              WHERE c.business_id = n.business_id AND c.order_code = n.order_code RETURNING c.order_code
@@ -344,10 +271,8 @@ async fn move_job(tx: &Transaction<'_>, job: &Row) -> Result<u64, StoreError> {
     let statement = tx.prepare_cached(&sql).await?;
     let (id, business): (Uuid, String) = (job.get("job_id"), job.get("business_id"));
     let (low, high): (Uuid, Uuid) = (job.get("low"), job.get("high"));
-    let (batch, only_parked): (Option<Uuid>, bool) = (job.get("batch_id"), job.get("only_parked"));
-    let after: Uuid = job.get("after");
-    let values: [&(dyn ToSql + Sync); 7] =
-        [&business, &low, &high, &batch, &only_parked, &after, &room];
+    let (batch, after): (Option<Uuid>, Uuid) = (job.get("batch_id"), job.get("after"));
+    let values: [&(dyn ToSql + Sync); 6] = [&business, &low, &high, &batch, &after, &room];
     let row = tx.query_one(&statement, &values).await?;
     let (sent, last): (i64, Option<Uuid>) = (row.get(0), row.get(1));
     let ended = sent < room;
@@ -377,18 +302,4 @@ fn job(row: &Row) -> Result<ResendJob, StoreError> {
         asked_by: row.get(6),
         asked_at: UnixMs(row.get(7)),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_begin_with_their_millisecond() {
-        let code = Uuid::now_v7();
-        let (seconds, nanos) = code.get_timestamp().unwrap().to_unix();
-        let ms = i64::try_from(seconds * 1_000 + u64::from(nanos) / 1_000_000).unwrap();
-        assert!(first_code_at(UnixMs(ms)) <= code);
-        assert!(first_code_at(UnixMs(ms + 1)) > code);
-    }
 }

@@ -99,6 +99,21 @@ async fn until_it_is(scene: &Scene, sql: &str, expected: &str) {
     .await;
 }
 
+/// Waits until the worker has read that so many endpoints are not well.
+async fn until_known(scene: &Scene, not_well: usize) {
+    let page = format!("{}/metrics", scene.platform.admin);
+    let line = format!("refill_endpoints_not_well {not_well}\n");
+    until(
+        "the worker knows how endpoints are",
+        async || {
+            let metrics = crate::harness::outside::get(&page).await;
+            metrics.contains(&line).then_some(())
+        },
+        || line.clone(),
+    )
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn three_dead_endpoints_take_their_host_with_them_and_one_that_answers_brings_it_back() {
     let mut scene = Scene::start().await;
@@ -121,6 +136,7 @@ async fn three_dead_endpoints_take_their_host_with_them_and_one_that_answers_bri
     let mut expected = ["//127.0.0.2".to_owned(), named(0), named(1), named(2)];
     expected.sort();
     until_it_is(&scene, aside, &expected.join(" ")).await;
+    until_known(&scene, 4).await;
     // Its other endpoints wait too.
     order_to(&mut scene, "well", &url(3)).await;
     let overdue = format!(
@@ -174,18 +190,7 @@ async fn three_dead_endpoints_take_their_host_with_them_and_one_that_answers_bri
     let listed = scene.platform.tool(&["endpoint", "list"]);
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     assert!(listed.contains("paused by ann: they move"), "{listed}");
-    let metrics = format!("{}/metrics", scene.platform.admin);
-    until(
-        "the worker knows of the pause",
-        async || {
-            let metrics = crate::harness::outside::get(&metrics).await;
-            metrics
-                .contains("refill_endpoints_not_well 1")
-                .then_some(())
-        },
-        String::new,
-    )
-    .await;
+    until_known(&scene, 1).await;
     order_to(&mut scene, "paused", &url(0)).await;
     let waits = "SELECT count(*) FROM callbacks WHERE state = 0 AND tries = 0 AND due_at < now()";
     until_it_is(&scene, waits, &EACH.to_string()).await;

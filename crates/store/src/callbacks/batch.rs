@@ -25,6 +25,9 @@ pub(super) async fn facts(tx: &Transaction<'_>, key: &OrderKey) -> Result<BatchF
         .query_opt(&sums, &[&business, &batch])
         .await?
         .ok_or_else(|| StoreError::unreadable("a report of a batch that is not there"))?;
+    let finished_at: Option<i64> = sums.get(6);
+    let finished_at =
+        finished_at.ok_or_else(|| StoreError::unreadable("a report of a batch that is open"))?;
     let failed = tx
         .prepare_cached(&format!(
             "SELECT o.order_code, o.biz_code, o.state, o.message {of_batch} AND o.state IN (3, 4) ORDER BY o.order_code"
@@ -38,7 +41,7 @@ pub(super) async fn facts(tx: &Transaction<'_>, key: &OrderKey) -> Result<BatchF
         failed: sums.get(3),
         cancelled: sums.get(4),
         settled: Money::from_units(sums.get(5)),
-        finished_at: UnixMs(sums.get(6)),
+        finished_at: UnixMs(finished_at),
         not_succeeded: failed
             .iter()
             .map(|row| {

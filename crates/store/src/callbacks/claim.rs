@@ -68,7 +68,8 @@ async fn lock(
              JOIN callbacks c ON c.business_id = k.business_id AND c.order_code = k.order_code
              LEFT JOIN orders o ON o.business_id = c.business_id AND o.order_code = c.order_code
              LEFT JOIN batches b ON b.business_id = o.business_id AND b.batch_id = o.batch_id
-             WHERE c.due_at <= now() OR c.state = 0 AND c.tries = 0 AND c.round = 1
+             WHERE (c.due_at <= now() OR c.state = 0 AND c.tries = 0 AND c.round = 1)
+               AND (c.of_batch OR b.batch_id IS NOT NULL)
              FOR UPDATE OF c SKIP LOCKED",
         )
         .await?;
