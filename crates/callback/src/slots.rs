@@ -252,8 +252,11 @@ impl Slots {
     pub(crate) fn heard(&self, slot: &Slot, reach: Reach, took: Duration, now: Instant) -> Heard {
         let endpoint = &slot.endpoint;
         let mut taken = self.lock();
+        // That a probe of one that is known to be dead fails says nothing about us.
+        let known_dead = reach == Reach::Unreached && self.standings.is_set_aside(endpoint);
         let egress = match reach {
             Reach::NotDialled => None,
+            _ if known_dead => None,
             reach => taken.egress.note(endpoint, reach != Reach::Unreached, now),
         };
         let frozen = taken.egress.is_frozen();

@@ -143,6 +143,19 @@ fn when_nearly_all_fail_nobody_is_blamed_and_only_probes_go_out() {
     );
 }
 
+#[test]
+fn probes_of_the_dead_that_fail_do_not_make_it_our_fault() {
+    let standings = Standings::default();
+    for n in 0..20 {
+        standings.set_aside(&endpoint(n));
+    }
+    let slots = Slots::new(standings, 100, 64, 1_000);
+    for n in 0..20 {
+        let heard = hear(&slots, &endpoint(n), Reach::Unreached, QUICK);
+        assert_eq!((heard.egress, heard.ours), (None, false));
+    }
+}
+
 #[tokio::test]
 async fn a_first_try_without_a_slot_is_told_when_there_is_one_again() {
     let slots = slots(100, 1, 1_000);
