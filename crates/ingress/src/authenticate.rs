@@ -12,12 +12,12 @@ use openapi::requests::BadRequest;
 use openapi::{AuthHeaders, VerifyingKeys};
 use queue::TraceParent;
 use store::intake::SignedRequest;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::answer::Refusal;
 use crate::body::{self, Bounds, HeldBody};
 use crate::front::Front;
 use crate::known::{Account, Known};
+use crate::places::Place;
 use crate::server::Peer;
 
 /// A request whose signature is right and whose address is allowed. Its nonce is not used up yet: that happens together with what
@@ -29,7 +29,7 @@ pub(crate) struct Signed {
     pub(crate) body: HeldBody,
     /// The trace that the caller says this belongs to.
     pub(crate) trace: Option<TraceParent>,
-    _slot: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Signed {
@@ -66,7 +66,7 @@ pub(crate) async fn admit(front: &Front, request: Request<Body>) -> Result<Signe
         now: Front::now(),
     };
     let checked = asked.check(&known, front.settings.timestamp_window_ms)?;
-    let slot = front.slot()?;
+    let place = front.place(checked.headers.business.as_str())?;
     let signed = Signed {
         request: SignedRequest {
             business: checked.headers.business,
@@ -78,7 +78,7 @@ pub(crate) async fn admit(front: &Front, request: Request<Body>) -> Result<Signe
         known,
         body,
         trace: trace(&head.headers),
-        _slot: slot,
+        _place: place,
     };
     if !checked.address_allowed {
         // The address comes before the nonce: whether that had been used does not matter, only that it is from now on.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use domain::Money;
 use openapi::replies::StoredItem;
 use openapi::requests::ItemProblems;
-use store::intake::{self, BatchClaim, Intake, NewBatch, Nonce, StoredOrder};
+use store::intake::{self, Asked, BatchClaim, Intake, NewBatch, Nonce, StoredOrder};
 
 use crate::announce::StoredBatch;
 use crate::answer::{Done, Refusal};
 use crate::authenticate::Signed;
 use crate::front::Front;
+use crate::intake::Told;
 use crate::meters;
 use plan::{Refused, plan};
 
@@ -28,7 +29,7 @@ pub(crate) async fn place(front: Arc<Front>, signed: Signed) -> Result<Done, Ref
         Ok(Some(batch)) if front.backlog.is_full() => {
             refuse(&front, &signed, Refusal::Overloaded, Some(batch.claim)).await
         }
-        Ok(Some(batch)) => store(&front, &signed, &batch).await,
+        Ok(Some(batch)) => store(&front, &signed, batch).await,
         Ok(None) => match front.spend_nonce(&signed.request).await {
             Ok(()) => Done::with([(); 0]),
             Err(refusal) => Err(refusal),
@@ -42,8 +43,11 @@ pub(crate) async fn place(front: Arc<Front>, signed: Signed) -> Result<Done, Ref
     outcome
 }
 
-async fn store(front: &Front, signed: &Signed, batch: &NewBatch) -> Result<Done, Refusal> {
-    match front.store.intake(&signed.request, batch).await? {
+async fn store(front: &Front, signed: &Signed, batch: NewBatch) -> Result<Done, Refusal> {
+    let request = signed.request.clone();
+    let Told { intake, asked } = front.intake.store(Asked { request, batch }).await?;
+    let batch = &asked.batch;
+    match intake? {
         Intake::Stored(batch_id) => {
             let business = &signed.request.business;
             front.announcer.announce(StoredBatch {

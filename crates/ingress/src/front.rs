@@ -8,14 +8,16 @@ use domain::catalogue::Business;
 use queue::PublisherHandle;
 use store::Store;
 use store::intake::{Nonce, SignedRequest};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::announce::Announcer;
 use crate::answer::Refusal;
 use crate::backlog::Backlog;
 use crate::body::BodyMemory;
+use crate::intake::IntakeHandle;
 use crate::known::Known;
+use crate::places::{Place, Places};
 use crate::rate::RateLimits;
 use crate::settings::Settings;
 
@@ -24,13 +26,14 @@ pub(crate) struct Front {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
     pub(crate) publisher: PublisherHandle,
+    pub(crate) intake: IntakeHandle,
     pub(crate) announcer: Announcer,
     pub(crate) backlog: Backlog,
     pub(crate) body_memory: BodyMemory,
     /// Requests run here and not in their connection, so that a caller who hangs up does not stop a batch halfway.
     pub(crate) requests: TaskTracker,
     known: watch::Receiver<Arc<Known>>,
-    slots: Arc<Semaphore>,
+    places: Places,
     rates: RateLimits,
 }
 
@@ -39,18 +42,20 @@ impl Front {
         settings: Settings,
         store: Store,
         publisher: PublisherHandle,
+        intake: IntakeHandle,
         announcer: Announcer,
         backlog: Backlog,
         known: watch::Receiver<Arc<Known>>,
     ) -> Self {
         Self {
             body_memory: BodyMemory::new(settings.max_body_memory_bytes),
-            slots: Arc::new(Semaphore::new(settings.max_in_flight)),
+            places: Places::new(settings.max_in_flight),
             rates: RateLimits::default(),
             requests: TaskTracker::new(),
             settings,
             store,
             publisher,
+            intake,
             announcer,
             backlog,
             known,
@@ -69,10 +74,8 @@ impl Front {
     }
 
     /// A place among the requests in flight.
-    pub(crate) fn slot(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        Arc::clone(&self.slots)
-            .try_acquire_owned()
-            .map_err(|_| Refusal::Overloaded)
+    pub(crate) fn place(&self, caller: &str) -> Result<Place, Refusal> {
+        self.places.take(caller).ok_or(Refusal::Overloaded)
     }
 
     pub(crate) fn has_rate_left(&self, business: &Business) -> bool {

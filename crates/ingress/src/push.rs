@@ -66,7 +66,7 @@ pub(crate) async fn hear(
     };
     let body = front.body_memory.read(&head.headers, body, bounds).await?;
     let push = adapter.read_push(&head.headers, &body.bytes)?;
-    let _slot = front.slot()?;
+    let _place = front.place(supplier.as_str())?;
 
     let named = (supplier, push.reference().to_owned());
     let mut found = front

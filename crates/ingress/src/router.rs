@@ -174,6 +174,7 @@ mod tests {
     use super::*;
     use crate::announce::Announcer;
     use crate::backlog::Backlog;
+    use crate::intake::IntakeHandle;
     use crate::known::Known;
     use crate::settings::Settings;
 
@@ -212,9 +213,10 @@ mod tests {
         let (announcer, _) =
             Announcer::new(publisher.clone(), store.clone(), 1, Duration::from_secs(1));
         let (_, known) = watch::channel(Arc::new(known));
+        let (intake, _) = IntakeHandle::new(store.clone(), 1);
         let backlog = Backlog::default();
         Arc::new(Front::new(
-            settings, store, publisher, announcer, backlog, known,
+            settings, store, publisher, intake, announcer, backlog, known,
         ))
     }
 

@@ -24,6 +24,7 @@ use crate::address;
 use crate::announce::{Announcer, AnnouncerTask};
 use crate::backlog::{Backlog, BacklogTask};
 use crate::front::Front;
+use crate::intake::{IntakeHandle, IntakeTask};
 use crate::known::KnownTask;
 use crate::meters;
 use crate::router::router;
@@ -40,6 +41,7 @@ pub struct Ingress {
     front: Arc<Front>,
     known: KnownTask,
     backlog: BacklogTask,
+    intake: IntakeTask,
     announcer: AnnouncerTask,
 }
 
@@ -65,11 +67,15 @@ impl Ingress {
             settings.max_announcing_batches,
             settings.shutdown_grace(),
         );
-        let front = Front::new(settings, store, publisher, announcer, backlog, known);
+        let (intake, intake_task) = IntakeHandle::new(store.clone(), settings.max_in_flight);
+        let front = Front::new(
+            settings, store, publisher, intake, announcer, backlog, known,
+        );
         Ok(Self {
             front: Arc::new(front),
             known: known_task,
             backlog: backlog_task,
+            intake: intake_task,
             announcer: announcer_task,
         })
     }
@@ -81,6 +87,7 @@ impl Ingress {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.known.run(over.clone()));
         tasks.spawn(self.backlog.run(over.clone()));
+        tasks.spawn(self.intake.run(over.clone()));
         tasks.spawn(self.announcer.run(over.clone()));
         let doorway = Doorway::new(&self.front);
         doorway.keep(listener, &shutdown).await;

@@ -45,6 +45,17 @@ impl StoreError {
         )
     }
 
+    /// What a failure of common work means for each of `many`; `None`: it is about one of them, each must find out alone.
+    pub(crate) fn for_many(&self, many: usize) -> Option<Vec<Self>> {
+        let copy = || match self {
+            Self::Away(why) => Some(Self::Away(why.clone())),
+            Self::TooSlow => Some(Self::TooSlow),
+            Self::CommitUnknown => Some(Self::CommitUnknown),
+            _ => None,
+        };
+        std::iter::repeat_with(copy).take(many).collect()
+    }
+
     pub(crate) fn unreadable(what: impl Into<String>) -> Self {
         Self::Unreadable(what.into())
     }

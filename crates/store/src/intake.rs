@@ -1,23 +1,26 @@
-//! What a signed request stores: its nonce, always; its batch, whole or not at all; the money held for it, in the same transaction.
+//! What signed requests store: their nonces, always; their batches, each whole or not at all; the money held for them, in the same
+//! transaction.
 //!
-//! A batch costs the same few statements whatever its size. The order of the statements is the order of the locks: numbers first,
-//! stock next, the balance last, because the balance is the row that all batches of a business share.
+//! Batches that come at the same time are stored together: a set costs the same few statements whatever its size, one round trip and one
+//! commit. When one of them cannot be stored, nothing of the set is, and each is stored, or refused, by itself. The order of the
+//! statements (`set`) is the order of the locks: numbers first, stock next, the balances last, because a balance is the row that all
+//! batches of a business share.
+
+mod set;
 
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::Transaction;
 use domain::{BusinessId, Lane, Money, OrderCode, ProductCode};
-use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use crate::session::{commit, in_ms};
+use crate::session::commit;
 use crate::{Store, StoreError};
+use set::{Obstacle, Set};
 
 /// How long after its arrival a batch may reach its commit; the server refuses the commit itself as long again after that
 /// (`CONTRACT.md` §2: what is not stored 10 s after it arrived is rolled back).
 const COMMIT_BY: Duration = Duration::from_secs(5);
-/// How long the hint of a new order may take before anyone asks whether it was lost.
-const HINT_GRACE: Duration = Duration::from_secs(30);
 
 /// What every request with a valid signature brings.
 #[derive(Clone, Debug)]
@@ -39,6 +42,15 @@ pub struct BatchClaim {
     pub biz_code: String,
     /// SHA-256 over the content.
     pub digest: [u8; 32],
+}
+
+/// A signed request with the batch that it asks for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Who asks, and the nonce.
+    pub request: SignedRequest,
+    /// What is asked for.
+    pub batch: NewBatch,
 }
 
 /// A checked batch, ready to be stored.
@@ -124,50 +136,76 @@ pub enum Nonce {
 }
 
 impl Store {
-    /// Stores a batch with everything that belongs to it, or nothing but the nonce.
+    /// Stores batches with everything that belongs to them; of one that is refused, nothing but its nonce. The answers are in the order
+    /// of the batches. Those that come together should be of few businesses that nobody else is storing for at the moment.
     ///
     /// `Err(CommitUnknown)`: it may have been stored (98). Any other error: it was not.
-    pub async fn intake(
-        &self,
-        request: &SignedRequest,
-        batch: &NewBatch,
-    ) -> Result<Intake, StoreError> {
+    pub async fn intake(&self, asked: &[Asked]) -> Vec<Result<Intake, StoreError>> {
+        if asked.len() > 1 {
+            match self.intake_together(asked).await {
+                Ok(Some(stored)) => return stored.into_iter().map(Ok).collect(),
+                Ok(None) => {}
+                Err(error) => {
+                    if let Some(told) = error.for_many(asked.len()) {
+                        return told.into_iter().map(Err).collect();
+                    }
+                }
+            }
+        }
+        let mut told = Vec::with_capacity(asked.len());
+        for one in asked {
+            told.push(self.intake_alone(one).await);
+        }
+        told
+    }
+
+    /// `None`: they could not all be stored, so none was.
+    async fn intake_together(&self, asked: &[Asked]) -> Result<Option<Vec<Intake>>, StoreError> {
+        let set = Set::of(asked)?;
+        let mut session = self.session_by(set.deadline()).await?;
+        let work = async {
+            let transaction = session.begin().await?;
+            let obstacle = set.store(&transaction).await?;
+            Ok((transaction, obstacle))
+        };
+        let (transaction, obstacle) = within(set.deadline(), work).await?;
+        if obstacle.is_some() || Instant::now() >= set.deadline() {
+            transaction.rollback().await?;
+            session.give_back();
+            return Ok(None);
+        }
+        commit(transaction, "intake").await?;
+        session.give_back();
+        Ok(Some(set.ids().map(Intake::Stored).collect()))
+    }
+
+    async fn intake_alone(&self, asked: &Asked) -> Result<Intake, StoreError> {
         let mut contended = 0;
         loop {
-            match self.intake_once(request, batch).await {
+            match self.intake_once(asked).await {
                 Err(StoreError::Contended(_)) if contended < 3 => contended += 1,
                 other => return other,
             }
         }
     }
 
-    async fn intake_once(
-        &self,
-        request: &SignedRequest,
-        batch: &NewBatch,
-    ) -> Result<Intake, StoreError> {
-        let left = COMMIT_BY.saturating_sub(request.arrived.elapsed());
-        let mut session = tokio::time::timeout(left, self.session())
-            .await
-            .unwrap_or(Err(StoreError::TooSlow))?;
+    async fn intake_once(&self, asked: &Asked) -> Result<Intake, StoreError> {
+        let set = Set::of(std::slice::from_ref(asked))?;
+        let mut session = self.session_by(set.deadline()).await?;
         let work = async {
             let transaction = session.begin().await?;
-            if !use_nonce(&transaction, request).await? {
-                return Ok((transaction, Refusal::NonceUsed.into()));
-            }
-            transaction.batch_execute("SAVEPOINT nonce_used").await?;
-            let intake = store_batch(&transaction, request, batch).await?;
-            if !matches!(intake, Intake::Stored(_)) {
-                transaction
-                    .batch_execute("ROLLBACK TO SAVEPOINT nonce_used")
-                    .await?;
-            }
-            Ok::<_, StoreError>((transaction, intake))
+            let intake = match set.store(&transaction).await? {
+                None => set.ids().next().map(Intake::Stored),
+                Some(obstacle) => {
+                    set.take_back(&transaction).await?;
+                    Some(refused(&transaction, asked, obstacle).await?)
+                }
+            };
+            let intake = intake.ok_or_else(|| StoreError::unreadable("a set without a batch"))?;
+            Ok((transaction, intake))
         };
-        let (transaction, intake) = tokio::time::timeout(left, work)
-            .await
-            .unwrap_or(Err(StoreError::TooSlow))?;
-        if request.arrived.elapsed() >= COMMIT_BY {
+        let (transaction, intake) = within(set.deadline(), work).await?;
+        if Instant::now() >= set.deadline() {
             return Ok(Refusal::TooLate.into());
         }
         match commit(transaction, "intake").await {
@@ -181,6 +219,10 @@ impl Store {
         Ok(intake)
     }
 
+    async fn session_by(&self, deadline: Instant) -> Result<crate::session::Session, StoreError> {
+        within(deadline, self.session()).await
+    }
+
     /// Uses up the nonce of a request that stores nothing. `replay_of`: a batch that is refused now may have been stored
     /// before; then the original orders are the answer, whatever the rules say today.
     pub async fn use_nonce(
@@ -191,7 +233,8 @@ impl Store {
         self.bounded(async {
             let mut session = self.session().await?;
             let transaction = session.begin().await?;
-            let nonce = if use_nonce(&transaction, request).await? {
+            let free = set::use_nonces(&transaction, std::iter::once(request)).await?;
+            let nonce = if free == 1 {
                 Nonce::Used
             } else {
                 Nonce::Repeated
@@ -235,196 +278,52 @@ impl From<Refusal> for Intake {
     }
 }
 
-async fn store_batch(
+async fn within<T>(
+    deadline: Instant,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout_at(deadline.into(), work)
+        .await
+        .unwrap_or(Err(StoreError::TooSlow))
+}
+
+/// Why a batch that is alone was not stored, or that it had been before. Nothing of it but its nonce is in the transaction any more.
+async fn refused(
     tx: &Transaction<'_>,
-    request: &SignedRequest,
-    batch: &NewBatch,
+    asked: &Asked,
+    obstacle: Obstacle,
 ) -> Result<Intake, StoreError> {
-    let business = &request.business;
-    let batch_id = Uuid::now_v7();
-    let total = Money::checked_sum(batch.orders.iter().map(|o| o.price))
-        .ok_or_else(|| StoreError::unreadable("the batch's total is out of range"))?;
-    if !insert_batch(tx, request, batch, batch_id, total).await? {
-        return Ok(find_stored(tx, business, &batch.claim)
+    let business = &asked.request.business;
+    Ok(match obstacle {
+        Obstacle::Nonce => Refusal::NonceUsed.into(),
+        Obstacle::BatchNumber => find_stored(tx, business, &asked.batch.claim)
             .await?
-            .unwrap_or(Refusal::OtherContent.into()));
-    }
-    let stored = insert_orders(tx, business, batch, batch_id).await?;
-    if stored.len() < batch.orders.len() {
-        let stored: std::collections::HashSet<_> = stored.iter().map(String::as_str).collect();
-        let used = batch
-            .orders
-            .iter()
-            .map(|o| &o.biz_code)
-            .filter(|code| !stored.contains(code.as_str()));
-        return Ok(Refusal::NumbersUsed(used.cloned().collect()).into());
-    }
-    if batch.counted && !take_stock(tx, &batch.product, batch.orders.len()).await? {
-        return Ok(Refusal::OutOfStock.into());
-    }
-    if !hold(tx, business, batch, total).await? {
-        return Ok(Refusal::BalanceInsufficient.into());
-    }
-    Ok(Intake::Stored(batch_id))
+            .unwrap_or(Refusal::OtherContent.into()),
+        Obstacle::OrderNumber => {
+            Refusal::NumbersUsed(numbers_used(tx, business, &asked.batch).await?).into()
+        }
+        Obstacle::Stock => Refusal::OutOfStock.into(),
+        Obstacle::Balance => Refusal::BalanceInsufficient.into(),
+    })
 }
 
-/// `false`: the nonce had been used. Waits for a transaction that is using it at this moment.
-async fn use_nonce(tx: &Transaction<'_>, request: &SignedRequest) -> Result<bool, StoreError> {
-    let statement = tx
-        .prepare_cached(
-            "INSERT INTO nonces (business_id, nonce, expires_at) VALUES ($1, $2, now() + $3::bigint * interval '1 millisecond')
-             ON CONFLICT (business_id, nonce) DO NOTHING",
-        )
-        .await?;
-    let ttl = in_ms(request.nonce_ttl);
-    Ok(tx
-        .execute(
-            &statement,
-            &[&request.business.as_str(), &request.nonce, &ttl],
-        )
-        .await?
-        == 1)
-}
-
-/// `false`: the batch number is taken.
-async fn insert_batch(
-    tx: &Transaction<'_>,
-    request: &SignedRequest,
-    batch: &NewBatch,
-    batch_id: Uuid,
-    total: Money,
-) -> Result<bool, StoreError> {
-    let (Some(first), Some(last)) = (batch.orders.first(), batch.orders.last()) else {
-        return Err(StoreError::unreadable("a batch without orders"));
-    };
-    let statement = tx
-        .prepare_cached(
-            "INSERT INTO batches (business_id, batch_id, batch_biz_code, product_code, callback_url, content_digest,
-                                  item_count, total, first_code, last_code, store_until)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_timestamp() + $11::bigint * interval '1 millisecond')
-             ON CONFLICT (business_id, batch_biz_code) DO NOTHING",
-        )
-        .await?;
-    let count =
-        i32::try_from(batch.orders.len()).map_err(|_| StoreError::unreadable("too many orders"))?;
-    let left = COMMIT_BY.saturating_sub(request.arrived.elapsed());
-    let left_ms = in_ms(left);
-    let inserted = tx
-        .execute(
-            &statement,
-            &[
-                &request.business.as_str(),
-                &batch_id,
-                &batch.claim.biz_code,
-                &batch.product.as_str(),
-                &batch.callback_url,
-                &batch.claim.digest.as_slice(),
-                &count,
-                &total.units(),
-                &first.code.uuid(),
-                &last.code.uuid(),
-                &left_ms,
-            ],
-        )
-        .await?;
-    Ok(inserted == 1)
-}
-
-/// The orders with their timers and the outbox row; returns the order numbers that were free.
-/// Inserted in the order of the merchant's numbers, so that batches that share numbers cannot wait for each other in a ring.
-async fn insert_orders(
+/// Which of a batch's order numbers have been used before.
+async fn numbers_used(
     tx: &Transaction<'_>,
     business: &BusinessId,
     batch: &NewBatch,
-    batch_id: Uuid,
 ) -> Result<Vec<String>, StoreError> {
-    let mut orders: Vec<&NewOrder> = batch.orders.iter().collect();
-    orders.sort_unstable_by(|a, b| a.biz_code.cmp(&b.biz_code));
-    let codes: Vec<Uuid> = orders.iter().map(|o| o.code.uuid()).collect();
-    let biz_codes: Vec<&str> = orders.iter().map(|o| o.biz_code.as_str()).collect();
-    let accounts: Vec<&str> = orders.iter().map(|o| o.account.as_str()).collect();
-    let attaches: Vec<Option<&str>> = orders.iter().map(|o| o.attach.as_deref()).collect();
-    let specs: Vec<i64> = orders.iter().map(|o| o.spec.units()).collect();
-    let prices: Vec<i64> = orders.iter().map(|o| o.price.units()).collect();
+    let numbers: Vec<&str> = batch.orders.iter().map(|o| o.biz_code.as_str()).collect();
     let statement = tx
         .prepare_cached(
-            "WITH stored AS (
-                 INSERT INTO orders (business_id, order_code, batch_id, biz_code, product_code, account, attach, spec, price, counted)
-                 SELECT $1, code, $2, biz_code, $3, account, attach, spec, price, $4
-                 FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[])
-                     AS item (code, biz_code, account, attach, spec, price)
-                 ON CONFLICT (business_id, biz_code) DO NOTHING
-                 RETURNING order_code, biz_code
-             ), waiting AS (
-                 INSERT INTO timers (business_id, order_code, lane, kind, due_at)
-                 SELECT $1, order_code, $11, 0, now() + $12::bigint * interval '1 millisecond' FROM stored
-             ), announced AS (
-                 INSERT INTO outbox (business_id, batch_id, lane, due_at)
-                 VALUES ($1, $2, $11, now() + $12::bigint * interval '1 millisecond')
-             )
-             SELECT biz_code FROM stored",
+            "SELECT n.number FROM unnest($2::text[]) AS n (number)
+             JOIN orders o ON o.biz_code = n.number AND o.business_id = $1",
         )
         .await?;
-    let grace = in_ms(HINT_GRACE);
     let rows = tx
-        .query(
-            &statement,
-            &[
-                &business.as_str(),
-                &batch_id,
-                &batch.product.as_str(),
-                &batch.counted,
-                &codes,
-                &biz_codes,
-                &accounts,
-                &attaches,
-                &specs,
-                &prices,
-                &batch.lane.as_str(),
-                &grace,
-            ],
-        )
+        .query(&statement, &[&business.as_str(), &numbers])
         .await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
-/// `false`: fewer units are left.
-async fn take_stock(
-    tx: &Transaction<'_>,
-    product: &ProductCode,
-    units: usize,
-) -> Result<bool, StoreError> {
-    let units = i64::try_from(units).unwrap_or(i64::MAX);
-    let statement = tx
-        .prepare_cached("UPDATE stock SET units_left = units_left - $2 WHERE product_code = $1 AND units_left >= $2")
-        .await?;
-    Ok(tx.execute(&statement, &[&product.as_str(), &units]).await? == 1)
-}
-
-/// The holds, and the balance that they move; `false`: the balance and the credit line do not cover them. One statement, because the
-/// numbers in the business's feed are taken from the balance's row, under the lock that is held until the commit.
-async fn hold(
-    tx: &Transaction<'_>,
-    business: &BusinessId,
-    batch: &NewBatch,
-    total: Money,
-) -> Result<bool, StoreError> {
-    let codes: Vec<Uuid> = batch.orders.iter().map(|o| o.code.uuid()).collect();
-    let prices: Vec<i64> = batch.orders.iter().map(|o| o.price.units()).collect();
-    let statement = tx
-        .prepare_cached(
-            "WITH moved AS (
-                 UPDATE balances SET held = held + $2, feed_no = feed_no + cardinality($3::uuid[])
-                 WHERE business_id = $1 AND prepaid - held + credit_line >= $2
-                 RETURNING feed_no - cardinality($3::uuid[]) AS before
-             )
-             INSERT INTO ledger (business_id, posting_ref, step, kind, prepaid_delta, held_delta, feed_no)
-             SELECT $1, item.code, 0, 'hold', 0, item.price, moved.before + item.place
-             FROM moved, unnest($3::uuid[], $4::bigint[]) WITH ORDINALITY AS item (code, price, place)",
-        )
-        .await?;
-    let values: [&(dyn ToSql + Sync); 4] = [&business.as_str(), &total.units(), &codes, &prices];
-    Ok(tx.execute(&statement, &values).await? == batch.orders.len() as u64)
 }
 
 /// A batch that was stored before under this number: its orders, or the refusal when its content was another.

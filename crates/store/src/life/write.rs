@@ -219,11 +219,7 @@ async fn change_attempts(tx: &Transaction<'_>, set: &[Written]) -> Result<(), St
     let actors: Vec<Option<&str>> = kept.iter().map(|e| e.as_ref()?.actor.as_deref()).collect();
     let statement = tx
         .prepare_cached(
-            "WITH heard AS (
-                 SELECT * FROM unnest($1::text[], $2::uuid[], $3::smallint[], $4::smallint[], $5::smallint[], $6::smallint[],
-                                      $7::text[], $8::text[], $9::text[])
-                     AS h (business_id, order_code, attempt_no, state, source, verdict, upstream_no, detail, actor)
-             ), changed AS (
+            "WITH changed AS (
                  UPDATE attempts a
                  SET state = coalesce(h.state, a.state),
                      holds = coalesce(h.state, a.state) <> 4,
@@ -231,14 +227,16 @@ async fn change_attempts(tx: &Transaction<'_>, set: &[Written]) -> Result<(), St
                      last_verdict = coalesce(h.verdict, a.last_verdict),
                      evidence_count = a.evidence_count + (h.source IS NOT NULL)::int,
                      closed_at = CASE WHEN coalesce(h.state, a.state) >= 3 THEN coalesce(a.closed_at, clock_timestamp()) END
-                 FROM heard h
+                 FROM unnest($1::text[], $2::uuid[], $3::smallint[], $4::smallint[], $5::smallint[], $6::smallint[],
+                             $7::text[], $8::text[], $9::text[])
+                     AS h (business_id, order_code, attempt_no, state, source, verdict, upstream_no, detail, actor)
                  WHERE a.business_id = h.business_id AND a.order_code = h.order_code AND a.attempt_no = h.attempt_no
-                 RETURNING a.business_id, a.order_code, a.attempt_no, a.evidence_count
+                 RETURNING a.business_id, a.order_code, a.attempt_no, a.evidence_count, h.source, h.verdict,
+                           h.upstream_no, h.detail, h.actor
              )
              INSERT INTO evidence (business_id, order_code, attempt_no, evidence_no, source, verdict, upstream_no, detail, actor)
              SELECT business_id, order_code, attempt_no, evidence_count, source, verdict, upstream_no, detail, actor
-             FROM heard JOIN changed USING (business_id, order_code, attempt_no)
-             WHERE source IS NOT NULL",
+             FROM changed WHERE source IS NOT NULL",
         )
         .await?;
     tx.execute(
