@@ -86,6 +86,18 @@ impl OrderCode {
     pub const fn uuid(self) -> Uuid {
         self.0
     }
+
+    /// When it was made, by the clock of the process that took the order in.
+    pub fn made_at(self) -> UnixMs {
+        let ms = self.0.as_u128() >> 80;
+        UnixMs(i64::try_from(ms).unwrap_or(i64::MAX))
+    }
+
+    /// The smallest code that could have been made at a moment: what is below was made before.
+    pub fn first_at(at: UnixMs) -> Self {
+        let ms = u128::try_from(at.0).unwrap_or(0);
+        Self(Uuid::from_u128(ms << 80))
+    }
 }
 
 impl fmt::Display for OrderCode {
@@ -178,6 +190,15 @@ mod tests {
             code.uuid().to_string().parse::<OrderCode>(),
             Err(NotAnOrderCode)
         );
+    }
+
+    #[test]
+    fn a_code_tells_when_it_was_made() {
+        let code = OrderCode::generate();
+        let at = code.made_at();
+        assert!(at > UnixMs(1_764_000_000_000));
+        assert!(OrderCode::first_at(at) <= code && code < OrderCode::first_at(UnixMs(at.0 + 1)));
+        assert_eq!(OrderCode::first_at(at).made_at(), at);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! One lane: hints come in, room is found for them, they are claimed together.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use domain::{Lane, OrderCode};
+use domain::{Lane, OrderCode, OrderKey, UnixMs};
 use queue::Delivery;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
@@ -14,6 +15,10 @@ use crate::dispatch::{Dispatch, Reserved, Work};
 const NOBODY_WAIT: Duration = Duration::from_millis(500);
 /// How often the lane's mark is moved.
 const MARK_EVERY: Duration = Duration::from_secs(1);
+/// A hint that is older than this says that its lane is behind: then others are looked after who wait behind a flood.
+const BEHIND: Duration = Duration::from_millis(100);
+/// The shortest pause between two such looks.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Works on one lane's messages.
 pub(crate) struct LaneLoop {
@@ -27,13 +32,18 @@ impl LaneLoop {
     /// Runs until the consumer ends or `shutdown`.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let mut newest: Option<OrderCode> = None;
-        let mut marked_at = tokio::time::Instant::now();
+        let mut marked_at = Instant::now();
+        let mut look_at = Instant::now();
+        let mut held: Option<Delivery> = None;
         loop {
-            let first = tokio::select! {
-                () = shutdown.cancelled() => break,
-                first = self.deliveries.recv() => match first {
-                    Some(first) => first,
-                    None => break,
+            let first = match held.take() {
+                Some(held) => held,
+                None => tokio::select! {
+                    () = shutdown.cancelled() => break,
+                    first = self.deliveries.recv() => match first {
+                        Some(first) => first,
+                        None => break,
+                    },
                 },
             };
             halt::at("order", "delivered").await;
@@ -42,23 +52,63 @@ impl LaneLoop {
                 first.requeue();
                 break;
             };
-            let mut work = vec![piece(first)];
+            let mut work = vec![];
+            if is_old(&first) && Instant::now() >= look_at {
+                let begun = Instant::now();
+                work = self.overtakers(&first, room.div_ceil(2)).await;
+                look_at = Instant::now() + LOOK_EVERY.max(begun.elapsed() * 3);
+            }
+            if work.len() < room {
+                work.push(piece(first));
+            } else {
+                held = Some(first);
+            }
             while work.len() < room.min(self.claim_size) {
                 match self.deliveries.try_recv() {
                     Ok(delivery) => work.push(piece(delivery)),
                     Err(_) => break,
                 }
             }
-            newest = newest.max(work.iter().map(|w| w.key.order).max());
+            let hints = work.iter().filter(|w| w.delivery.is_some());
+            newest = newest.max(hints.map(|w| w.key.order).max());
             self.dispatch
                 .work_on(&desk, work, reserved, &shutdown)
                 .await;
             if marked_at.elapsed() >= MARK_EVERY {
                 self.mark(newest.take()).await;
-                marked_at = tokio::time::Instant::now();
+                marked_at = Instant::now();
             }
         }
+        if let Some(held) = held {
+            held.requeue();
+        }
         self.mark(newest).await;
+    }
+
+    /// Orders of other businesses than the one whose hint is at the head of the queue, a few of each, `most` in all: a flood delays
+    /// nobody but whoever sent it. Their own hints find them claimed when they come.
+    async fn overtakers(&self, first: &Delivery, most: usize) -> Vec<Work> {
+        let OrderKey { business, order } = first.key();
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let store = &self.dispatch.store;
+        match store
+            .waiting_behind(&self.lane, *order, business, most)
+            .await
+        {
+            Ok(keys) => {
+                metrics::counter!("refill_orders_overtaking_total", "lane" => self.lane.to_string())
+                    .increment(keys.len() as u64);
+                let without_hint = |key| Work {
+                    key,
+                    delivery: None,
+                };
+                keys.into_iter().map(without_hint).collect()
+            }
+            Err(error) => {
+                tracing::debug!(lane = %self.lane, %error, "nobody was let past");
+                vec![]
+            }
+        }
     }
 
     /// Room at the suppliers that this lane's orders go to first, as much as all of them have; at the others what is there.
@@ -94,6 +144,13 @@ impl LaneLoop {
             tracing::debug!(lane = %self.lane, %error, "lane not marked");
         }
     }
+}
+
+/// By this machine's clock: at worst somebody is let past a little too early or too late.
+fn is_old(hint: &Delivery) -> bool {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = UnixMs(0).after(since.unwrap_or_default());
+    now.since(hint.key().order.made_at()) > BEHIND
 }
 
 fn piece(delivery: Delivery) -> Work {

@@ -82,7 +82,7 @@ pub(crate) async fn admit(front: &Front, request: Request<Body>) -> Result<Signe
     };
     if !checked.address_allowed {
         // The address comes before the nonce: whether that had been used does not matter, only that it is from now on.
-        front.store.use_nonce(&signed.request, None).await?;
+        front.use_nonce(&signed.request, None).await?;
         return Err(Refusal::AddressRefused);
     }
     if !front.has_rate_left(&signed.account.business) {

@@ -26,7 +26,12 @@ pub(crate) async fn place(front: Arc<Front>, signed: Signed) -> Result<Done, Ref
         front.settings.batch_limits(),
     );
     let outcome = match planned {
-        Ok(Some(batch)) if front.backlog.is_full() => {
+        Ok(Some(batch))
+            if front.backlog.is_full()
+                || front
+                    .behind
+                    .is_behind(&batch.lane, &signed.account.business.id) =>
+        {
             refuse(&front, &signed, Refusal::Overloaded, Some(batch.claim)).await
         }
         Ok(Some(batch)) => store(&front, &signed, batch).await,
@@ -75,10 +80,7 @@ async fn refuse(
     refusal: Refusal,
     claim: Option<BatchClaim>,
 ) -> Result<Done, Refusal> {
-    let (nonce, stored) = front
-        .store
-        .use_nonce(&signed.request, claim.as_ref())
-        .await?;
+    let (nonce, stored) = front.use_nonce(&signed.request, claim.clone()).await?;
     match (nonce, stored, claim) {
         (Nonce::Repeated, _, _) => Err(Refusal::NonceRepeated),
         (Nonce::Used, Some(Intake::Replayed(orders)), Some(claim)) => {

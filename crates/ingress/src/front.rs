@@ -6,17 +6,19 @@ use std::time::{Instant, SystemTime};
 use domain::UnixMs;
 use domain::catalogue::Business;
 use queue::PublisherHandle;
-use store::Store;
-use store::intake::{Nonce, SignedRequest};
+use store::intake::{BatchClaim, Intake, Nonce, NonceUse, SignedRequest};
+use store::{Store, StoreError};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::announce::Announcer;
 use crate::answer::Refusal;
 use crate::backlog::Backlog;
+use crate::behind::Behind;
 use crate::body::BodyMemory;
 use crate::intake::IntakeHandle;
 use crate::known::Known;
+use crate::nonces::NonceHandle;
 use crate::places::{Place, Places};
 use crate::rate::RateLimits;
 use crate::settings::Settings;
@@ -27,8 +29,10 @@ pub(crate) struct Front {
     pub(crate) store: Store,
     pub(crate) publisher: PublisherHandle,
     pub(crate) intake: IntakeHandle,
+    nonces: NonceHandle,
     pub(crate) announcer: Announcer,
     pub(crate) backlog: Backlog,
+    pub(crate) behind: Behind,
     pub(crate) body_memory: BodyMemory,
     /// Requests run here and not in their connection, so that a caller who hangs up does not stop a batch halfway.
     pub(crate) requests: TaskTracker,
@@ -37,15 +41,22 @@ pub(crate) struct Front {
     rates: RateLimits,
 }
 
+/// What works behind the door, as requests meet it.
+pub(crate) struct BackRooms {
+    pub(crate) intake: IntakeHandle,
+    pub(crate) nonces: NonceHandle,
+    pub(crate) announcer: Announcer,
+    pub(crate) backlog: Backlog,
+    pub(crate) behind: Behind,
+}
+
 impl Front {
     pub(crate) fn new(
         settings: Settings,
         store: Store,
         publisher: PublisherHandle,
-        intake: IntakeHandle,
-        announcer: Announcer,
-        backlog: Backlog,
         known: watch::Receiver<Arc<Known>>,
+        rooms: BackRooms,
     ) -> Self {
         Self {
             body_memory: BodyMemory::new(settings.max_body_memory_bytes),
@@ -55,9 +66,11 @@ impl Front {
             settings,
             store,
             publisher,
-            intake,
-            announcer,
-            backlog,
+            intake: rooms.intake,
+            nonces: rooms.nonces,
+            announcer: rooms.announcer,
+            backlog: rooms.backlog,
+            behind: rooms.behind,
             known,
         }
     }
@@ -85,9 +98,19 @@ impl Front {
 
     /// Uses up the nonce of a request that stores nothing; a nonce that had been used is the answer.
     pub(crate) async fn spend_nonce(&self, request: &SignedRequest) -> Result<(), Refusal> {
-        match self.store.use_nonce(request, None).await? {
+        match self.use_nonce(request, None).await? {
             (Nonce::Used, _) => Ok(()),
             (Nonce::Repeated, _) => Err(Refusal::NonceRepeated),
         }
+    }
+
+    /// Uses up a nonce, and looks for the batch that is refused now and may have been stored before.
+    pub(crate) async fn use_nonce(
+        &self,
+        request: &SignedRequest,
+        replay_of: Option<BatchClaim>,
+    ) -> Result<(Nonce, Option<Intake>), StoreError> {
+        let request = request.clone();
+        self.nonces.use_up(NonceUse { request, replay_of }).await
     }
 }

@@ -48,3 +48,9 @@ pub(crate) fn connections(open: usize) {
     let open = u32::try_from(open).unwrap_or(u32::MAX);
     gauge!("refill_ingress_connections").set(f64::from(open));
 }
+
+/// Businesses that are refused more in a lane because what they have there waits too long.
+pub(crate) fn behind(businesses: usize) {
+    let businesses = u32::try_from(businesses).unwrap_or(u32::MAX);
+    gauge!("refill_ingress_businesses_behind").set(f64::from(businesses));
+}

@@ -174,8 +174,11 @@ mod tests {
     use super::*;
     use crate::announce::Announcer;
     use crate::backlog::Backlog;
+    use crate::behind::Behind;
+    use crate::front::BackRooms;
     use crate::intake::IntakeHandle;
     use crate::known::Known;
+    use crate::nonces::NonceHandle;
     use crate::settings::Settings;
 
     const SECRET: &str = "7c1d0e4b92f5484cbd83c1d20b6a55e9";
@@ -213,11 +216,14 @@ mod tests {
         let (announcer, _) =
             Announcer::new(publisher.clone(), store.clone(), 1, Duration::from_secs(1));
         let (_, known) = watch::channel(Arc::new(known));
-        let (intake, _) = IntakeHandle::new(store.clone(), 1);
-        let backlog = Backlog::default();
-        Arc::new(Front::new(
-            settings, store, publisher, intake, announcer, backlog, known,
-        ))
+        let rooms = BackRooms {
+            intake: IntakeHandle::new(store.clone(), 1).0,
+            nonces: NonceHandle::new(store.clone(), 1).0,
+            announcer,
+            backlog: Backlog::default(),
+            behind: Behind::default(),
+        };
+        Arc::new(Front::new(settings, store, publisher, known, rooms))
     }
 
     fn request() -> Request<Body> {

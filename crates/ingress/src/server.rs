@@ -23,10 +23,12 @@ use tower::ServiceExt;
 use crate::address;
 use crate::announce::{Announcer, AnnouncerTask};
 use crate::backlog::{Backlog, BacklogTask};
-use crate::front::Front;
+use crate::behind::{Behind, BehindTask};
+use crate::front::{BackRooms, Front};
 use crate::intake::{IntakeHandle, IntakeTask};
 use crate::known::KnownTask;
 use crate::meters;
+use crate::nonces::{NonceHandle, NonceTask};
 use crate::router::router;
 use crate::settings::{BadSetting, Settings};
 
@@ -41,7 +43,9 @@ pub struct Ingress {
     front: Arc<Front>,
     known: KnownTask,
     backlog: BacklogTask,
+    behind: BehindTask,
     intake: IntakeTask,
+    nonces: NonceTask,
     announcer: AnnouncerTask,
 }
 
@@ -61,6 +65,14 @@ impl Ingress {
             backlog: backlog.clone(),
             most: settings.max_backlog_batches,
         };
+        let behind = Behind::default();
+        let behind_task = BehindTask {
+            store: store.clone(),
+            known: known.clone(),
+            publisher: publisher.clone(),
+            behind: behind.clone(),
+            most: settings.max_waiting(),
+        };
         let (announcer, announcer_task) = Announcer::new(
             publisher.clone(),
             store.clone(),
@@ -68,14 +80,22 @@ impl Ingress {
             settings.shutdown_grace(),
         );
         let (intake, intake_task) = IntakeHandle::new(store.clone(), settings.max_in_flight);
-        let front = Front::new(
-            settings, store, publisher, intake, announcer, backlog, known,
-        );
+        let (nonces, nonce_task) = NonceHandle::new(store.clone(), settings.max_in_flight);
+        let rooms = BackRooms {
+            intake,
+            nonces,
+            announcer,
+            backlog,
+            behind,
+        };
+        let front = Front::new(settings, store, publisher, known, rooms);
         Ok(Self {
             front: Arc::new(front),
             known: known_task,
             backlog: backlog_task,
+            behind: behind_task,
             intake: intake_task,
+            nonces: nonce_task,
             announcer: announcer_task,
         })
     }
@@ -87,7 +107,9 @@ impl Ingress {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.known.run(over.clone()));
         tasks.spawn(self.backlog.run(over.clone()));
+        tasks.spawn(self.behind.run(over.clone()));
         tasks.spawn(self.intake.run(over.clone()));
+        tasks.spawn(self.nonces.run(over.clone()));
         tasks.spawn(self.announcer.run(over.clone()));
         let doorway = Doorway::new(&self.front);
         doorway.keep(listener, &shutdown).await;

@@ -20,7 +20,7 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Connections at a time; more wait in the kernel's queue.
     pub max_connections: usize,
-    /// Requests past their signature at a time; more answer 503.
+    /// Requests past their signature at a time; more answer 503. A business has at most as many as are still free.
     pub max_in_flight: usize,
     /// Memory for bodies that are being read or worked on; a body that does not fit answers 503.
     pub max_body_memory_bytes: usize,
@@ -30,6 +30,8 @@ pub struct Settings {
     pub body_timeout_ms: u64,
     /// Batches that may wait for the broker; while more do, batches answer 503.
     pub max_backlog_batches: i64,
+    /// How long a business's oldest order may wait in a lane before more of that business is answered 503 there.
+    pub max_waiting_ms: u64,
     /// Batches of this process that may wait for the broker's confirms; the sweeper announces the others.
     pub max_announcing_batches: usize,
     /// After the shutdown began: for requests in flight, and again for the broker's confirms.
@@ -49,6 +51,7 @@ impl Default for Settings {
             head_timeout_ms: 30_000,
             body_timeout_ms: 5_000,
             max_backlog_batches: 100_000,
+            max_waiting_ms: 60_000,
             max_announcing_batches: 4_096,
             shutdown_grace_ms: 15_000,
         }
@@ -115,6 +118,11 @@ impl Settings {
                 "must be above 0",
             ),
             (
+                "max_waiting_ms",
+                (100..=86_400_000).contains(&self.max_waiting_ms),
+                "must be between 100 and 86400000",
+            ),
+            (
                 "max_announcing_batches",
                 (1..=1_000_000).contains(&self.max_announcing_batches),
                 "must be between 1 and 1000000",
@@ -140,6 +148,10 @@ impl Settings {
         BatchLimits {
             most_items: self.max_items,
         }
+    }
+
+    pub(crate) const fn max_waiting(&self) -> Duration {
+        Duration::from_millis(self.max_waiting_ms)
     }
 
     pub(crate) const fn shutdown_grace(&self) -> Duration {

@@ -126,6 +126,15 @@ pub enum Refusal {
     TooLate,
 }
 
+/// The nonce of a request that stores nothing.
+#[derive(Clone, Debug)]
+pub struct NonceUse {
+    /// Whose nonce.
+    pub request: SignedRequest,
+    /// A batch that is refused now may have been stored before; then the original orders are the answer, whatever the rules say today.
+    pub replay_of: Option<BatchClaim>,
+}
+
 /// What became of the nonce of a request that is refused or only reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Nonce {
@@ -223,31 +232,61 @@ impl Store {
         within(deadline, self.session()).await
     }
 
-    /// Uses up the nonce of a request that stores nothing. `replay_of`: a batch that is refused now may have been stored
-    /// before; then the original orders are the answer, whatever the rules say today.
-    pub async fn use_nonce(
+    /// Uses up the nonces of requests that store nothing. The answers are in their order.
+    pub async fn use_nonces(
         &self,
-        request: &SignedRequest,
-        replay_of: Option<&BatchClaim>,
-    ) -> Result<(Nonce, Option<Intake>), StoreError> {
+        uses: &[NonceUse],
+    ) -> Vec<Result<(Nonce, Option<Intake>), StoreError>> {
+        match self.use_nonces_once(uses).await {
+            Ok(used) => used.into_iter().map(Ok).collect(),
+            Err(error) => match error.for_many(uses.len()) {
+                Some(told) => told.into_iter().map(Err).collect(),
+                None if uses.len() == 1 => vec![Err(error)],
+                None => {
+                    let mut told = Vec::with_capacity(uses.len());
+                    for one in uses {
+                        let used = self.use_nonces_once(std::slice::from_ref(one)).await;
+                        let used = used.and_then(|mut used| {
+                            used.pop()
+                                .ok_or_else(|| StoreError::unreadable("a nonce without an answer"))
+                        });
+                        told.push(used);
+                    }
+                    told
+                }
+            },
+        }
+    }
+
+    async fn use_nonces_once(
+        &self,
+        uses: &[NonceUse],
+    ) -> Result<Vec<(Nonce, Option<Intake>)>, StoreError> {
         self.bounded(async {
             let mut session = self.session().await?;
             let transaction = session.begin().await?;
-            let free = set::use_nonces(&transaction, std::iter::once(request)).await?;
-            let nonce = if free == 1 {
-                Nonce::Used
-            } else {
-                Nonce::Repeated
-            };
-            let stored = match replay_of {
-                Some(claim) if nonce == Nonce::Used => {
-                    find_stored(&transaction, &request.business, claim).await?
-                }
-                _ => None,
-            };
+            let requests = uses.iter().map(|u| &u.request);
+            let mut free = set::use_nonces(&transaction, requests).await?;
+            let mut told = Vec::with_capacity(uses.len());
+            for one in uses {
+                // Of two with the same nonce the first has it.
+                let name = (one.request.business.clone(), one.request.nonce.clone());
+                let nonce = if free.remove(&name) {
+                    Nonce::Used
+                } else {
+                    Nonce::Repeated
+                };
+                let stored = match &one.replay_of {
+                    Some(claim) if nonce == Nonce::Used => {
+                        find_stored(&transaction, &one.request.business, claim).await?
+                    }
+                    _ => None,
+                };
+                told.push((nonce, stored));
+            }
             transaction.commit().await?;
             session.give_back();
-            Ok((nonce, stored))
+            Ok(told)
         })
         .await
     }

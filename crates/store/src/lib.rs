@@ -4,7 +4,7 @@
 //! Every function is one piece of work with a bound on its time; none holds a transaction open across a call to the outside.
 //!
 //! Read in the order of an order's way: `intake` (a batch is stored), `life` (claimed, called, recorded), `callbacks` (reported);
-//! then `sweep` (what stood still), `reads` (what merchants ask), `story` (what our own people ask), `catalogue` (what changes seldom), `check` (what must hold).
+//! then `sweep` and `waiting` (what stood still, who waits), `reads` (what merchants ask), `story` (what our own people ask), `catalogue` (what changes seldom), `check` (what must hold).
 
 pub mod callbacks;
 mod catalogue;
@@ -25,6 +25,7 @@ mod seal;
 mod session;
 pub mod story;
 mod sweep;
+mod waiting;
 
 pub use catalogue::{CatalogueTask, ImportError, Imported, Sealed};
 pub use check::{BillCheck, BillLine, Check, Difference, Finding};
@@ -34,3 +35,4 @@ pub use fleet::{Share, WorkerId};
 pub use seal::MasterKeys;
 pub use session::{Settings, Store};
 pub use sweep::Unannounced;
+pub use waiting::Waiter;

@@ -1,4 +1,4 @@
-//! What has stood still: batches whose hints were not confirmed, hints that were lost, looks and leases whose time has come.
+//! What has stood still: batches whose hints were not confirmed, looks and leases whose time has come. (Hints that were lost: `waiting`.)
 //!
 //! Everything here may be run by any number of processes at once.
 
@@ -193,46 +193,6 @@ impl Store {
             session.client().execute(&statement, &[&lane.as_str(), &newest.uuid()]).await?;
             session.give_back();
             Ok(())
-        })
-        .await
-    }
-
-    /// Takes up to `limit` stored orders of a lane whose hint is overdue and must be lost: because the lane's queue is empty, or
-    /// because it has moved past orders that are `margin` younger. They are left alone for `grace` from now on.
-    pub async fn take_lost_hints(
-        &self,
-        lane: &Lane,
-        queue_is_empty: bool,
-        margin: Duration,
-        grace: Duration,
-        limit: i64,
-    ) -> Result<Vec<OrderKey>, StoreError> {
-        self.bounded(async {
-            let session = self.session().await?;
-            let statement = session
-                .client()
-                .prepare_cached(
-                    "UPDATE timers SET due_at = now() + $4::bigint * interval '1 millisecond'
-                     WHERE (business_id, order_code) IN (
-                         SELECT t.business_id, t.order_code
-                         FROM timers t JOIN orders o USING (business_id, order_code)
-                         WHERE t.lane = $1 AND t.kind = 0 AND t.due_at <= now()
-                           AND ($2 OR o.created_at < (
-                               SELECT n.created_at - $3::bigint * interval '1 millisecond'
-                               FROM lane_marks m, LATERAL (
-                                   SELECT x.created_at FROM businesses b JOIN orders x
-                                   ON x.business_id = b.business_id AND x.order_code = m.newest_code) n
-                               WHERE m.lane = $1))
-                         ORDER BY t.due_at LIMIT $5 FOR UPDATE OF t SKIP LOCKED)
-                     RETURNING business_id, order_code, due_at",
-                )
-                .await?;
-            let rows = session
-                .client()
-                .query(&statement, &[&lane.as_str(), &queue_is_empty, &in_ms(margin), &in_ms(grace), &limit])
-                .await?;
-            session.give_back();
-            Ok(rows.iter().map(key).collect())
         })
         .await
     }

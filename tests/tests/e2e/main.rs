@@ -26,3 +26,4 @@ mod reports;
 mod routing;
 mod ten_thousand;
 mod tools;
+mod turns;

@@ -106,11 +106,11 @@ impl Store {
                             (extract(epoch FROM now() - least(hints.first, leases.first, checks.first)) * 1000)::bigint
                      FROM (SELECT lane FROM products UNION SELECT lane FROM lane_marks) l,
                      LATERAL (SELECT count(*) AS n, min(due_at) AS first FROM (SELECT due_at FROM timers
-                              WHERE lane = l.lane AND kind = 0 ORDER BY due_at LIMIT $1) t) hints,
+                              WHERE lane = l.lane AND kind = 0 ORDER BY business_id, order_code LIMIT $1) t) hints,
                      LATERAL (SELECT count(*) AS n, min(due_at) AS first FROM (SELECT due_at FROM timers
-                              WHERE lane = l.lane AND kind = 1 ORDER BY due_at LIMIT $1) t) leases,
+                              WHERE lane = l.lane AND kind = 1 AND kind > 0 ORDER BY due_at LIMIT $1) t) leases,
                      LATERAL (SELECT count(*) AS n, min(due_at) AS first FROM (SELECT due_at FROM timers
-                              WHERE lane = l.lane AND kind = 2 ORDER BY due_at LIMIT $1) t) checks
+                              WHERE lane = l.lane AND kind = 2 AND kind > 0 ORDER BY due_at LIMIT $1) t) checks
                      ORDER BY l.lane",
                 )
                 .await?;
