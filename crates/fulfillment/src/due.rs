@@ -3,11 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Lane;
+use domain::{Lane, OrderKey};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::desk::Desk;
 use crate::dispatch::{Dispatch, Reserved, Work};
+use crate::limits::Reservation;
+
+/// Lanes that are looked at, or wait for room, at the same time.
+const LANES_AT_ONCE: usize = 8;
+/// So many are looked at even where there is no room: some of them end without a call.
+const LEAST: usize = 20;
 
 /// Looks at what is due, lane by lane.
 pub(crate) struct DueLoop {
@@ -22,15 +31,13 @@ impl DueLoop {
     /// Runs until `shutdown`.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         loop {
-            let mut more = false;
-            match self.dispatch.store.lanes_in_use().await {
-                Ok(lanes) => {
-                    for lane in lanes {
-                        more |= self.look_at(&lane, &shutdown).await;
-                    }
+            let more = match self.dispatch.store.lanes_in_use().await {
+                Ok(lanes) => self.look_at_all(lanes, &shutdown).await,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot look for due orders");
+                    false
                 }
-                Err(error) => tracing::warn!(%error, "cannot look for due orders"),
-            }
+            };
             if more && !shutdown.is_cancelled() {
                 continue;
             }
@@ -43,9 +50,23 @@ impl DueLoop {
     }
 
     /// Returns whether there is probably more.
+    async fn look_at_all(&self, lanes: Vec<Lane>, shutdown: &CancellationToken) -> bool {
+        let mut more = false;
+        for some in lanes.chunks(LANES_AT_ONCE) {
+            let mut looks = FuturesUnordered::new();
+            for lane in some {
+                looks.push(self.look_at(lane, shutdown));
+            }
+            while let Some(this) = looks.next().await {
+                more |= this;
+            }
+        }
+        more
+    }
+
     async fn look_at(&self, lane: &Lane, shutdown: &CancellationToken) -> bool {
         let limit = i64::try_from(self.claim_size).unwrap_or(i64::MAX);
-        let due = match self.dispatch.store.due_orders(lane, limit).await {
+        let mut due = match self.dispatch.store.due_orders(lane, limit).await {
             Ok(due) if due.is_empty() => return false,
             Ok(due) => due,
             Err(error) => {
@@ -54,21 +75,41 @@ impl DueLoop {
             }
         };
         let desk = self.dispatch.desk();
-        // An attempt may be at a supplier that no route leads to any more: room at all of them. An order whose supplier has no room
-        // stays due and is met again at the next look.
-        let reserved: Reserved = desk
-            .all()
-            .map(|(id, counter)| (id.clone(), counter.limits.try_reserve(due.len())))
-            .collect();
-        let full = due.len() == self.claim_size && reserved.values().any(|r| r.len() > 0);
-        let work = due
-            .into_iter()
-            .map(|key| Work {
-                key,
-                delivery: None,
-            })
-            .collect();
-        self.dispatch.work_on(&desk, work, reserved, shutdown).await;
-        full
+        let reserved = self.room(lane, &desk, due.len()).await;
+        let room: usize = reserved.values().map(Reservation::len).sum();
+        let all = due.len();
+        // What finds no room would only be put off.
+        due.truncate(room.max(LEAST));
+        let more = room > 0 && (all == self.claim_size || due.len() < all);
+        self.dispatch
+            .work_on(&desk, work(due), reserved, shutdown)
+            .await;
+        more
     }
+
+    /// Room at the suppliers that the lane's orders go to first, in line with its fresh orders but not for longer than one look;
+    /// at all others what is there, because an attempt may be at a supplier that no route leads to any more.
+    async fn room(&self, lane: &Lane, desk: &Desk, most: usize) -> Reserved {
+        let mut reserved = Reserved::new();
+        for counter in desk.first_choices(lane) {
+            let in_line = counter.limits.reserve(most);
+            if let Ok(reservation) = tokio::time::timeout(self.every, in_line).await {
+                reserved.insert(counter.id().clone(), reservation);
+            }
+        }
+        for (id, counter) in desk.all() {
+            if !reserved.contains_key(id) {
+                reserved.insert(id.clone(), counter.limits.try_reserve(most));
+            }
+        }
+        reserved
+    }
+}
+
+fn work(due: Vec<OrderKey>) -> Vec<Work> {
+    let without_hint = |key| Work {
+        key,
+        delivery: None,
+    };
+    due.into_iter().map(without_hint).collect()
 }

@@ -36,15 +36,16 @@ impl LaneLoop {
         let mut look_at = Instant::now();
         let mut held: Option<Delivery> = None;
         loop {
-            let first = match held.take() {
-                Some(held) => held,
-                None => tokio::select! {
+            let first = if let Some(held) = held.take() {
+                held
+            } else {
+                tokio::select! {
                     () = shutdown.cancelled() => break,
                     first = self.deliveries.recv() => match first {
                         Some(first) => first,
                         None => break,
                     },
-                },
+                }
             };
             halt::at("order", "delivered").await;
             let desk = self.dispatch.desk();

@@ -24,6 +24,8 @@ struct Inner {
     share: watch::Receiver<Share>,
     state: Mutex<State>,
     freed: Notify,
+    /// Whoever waits for room waits in line: fresh orders and those that had to wait take turns.
+    line: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -55,11 +57,13 @@ impl Limits {
             }),
             share,
             freed: Notify::new(),
+            line: tokio::sync::Mutex::new(()),
         }))
     }
 
     /// Waits until at least one call may begin, then takes up to `most`.
     pub(crate) async fn reserve(&self, most: usize) -> Reservation {
+        let _turn = self.0.line.lock().await;
         loop {
             let freed = self.0.freed.notified();
             tokio::pin!(freed);
@@ -224,6 +228,31 @@ mod tests {
         assert_eq!(limits.try_reserve(10).len(), 2);
         drop(one);
         assert_eq!(limits.try_reserve(10).len(), 3);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_room_is_served_in_line() {
+        let limits = limits(1, 0);
+        let mut held = limits.try_reserve(1).take_one();
+        let (served, mut order) = tokio::sync::mpsc::unbounded_channel();
+        let mut waiting = tokio::task::JoinSet::new();
+        for name in ["fresh", "old"] {
+            for _ in 0..3 {
+                let (limits, served) = (limits.clone(), served.clone());
+                waiting.spawn(async move {
+                    let place = limits.reserve(10).await;
+                    served.send(name).unwrap();
+                    drop(place);
+                });
+                tokio::task::yield_now().await;
+            }
+        }
+        drop((held.take(), served));
+        let mut seen = vec![];
+        while let Some(name) = order.recv().await {
+            seen.push(name);
+        }
+        assert_eq!(seen, ["fresh", "fresh", "fresh", "old", "old", "old"]);
     }
 
     #[tokio::test(start_paused = true)]
