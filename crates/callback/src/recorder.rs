@@ -7,6 +7,9 @@ use store::Store;
 use store::callbacks::{Next, Tried};
 use tokio::sync::mpsc;
 
+/// How long a set waits for more, where tries end faster than one at a time. Nobody waits for what is recorded here.
+const LINGER: Duration = Duration::from_millis(5);
+
 /// Takes tries until all who could bring more are gone.
 pub(crate) struct Recorder {
     pub(crate) store: Store,
@@ -19,6 +22,14 @@ impl Recorder {
     pub(crate) async fn run(mut self) {
         let mut set = Vec::with_capacity(self.set_size);
         while self.tried.recv_many(&mut set, self.set_size).await > 0 {
+            if (2..self.set_size).contains(&set.len()) {
+                tokio::time::sleep(LINGER).await;
+                while set.len() < self.set_size
+                    && let Ok(tried) = self.tried.try_recv()
+                {
+                    set.push(tried);
+                }
+            }
             self.record(&set).await;
             set.iter().for_each(tell);
             set.clear();

@@ -221,6 +221,11 @@ impl Postgres {
         )
     }
 
+    /// Where it writes what it has to say.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// The server's first process.
     pub fn pid(&self) -> Option<u32> {
         self.mark.running().first().copied()

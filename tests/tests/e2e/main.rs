@@ -15,6 +15,7 @@ mod behaviours;
 mod cancel;
 mod contract;
 mod database;
+mod distribution;
 mod docs;
 mod endpoints;
 mod feed;

@@ -56,7 +56,8 @@ impl Scene {
         Self::on(Ground::own().await, &[]).await
     }
 
-    async fn on(ground: Ground, settings: &[(&str, &str)]) -> Self {
+    /// On ground that has been prepared.
+    pub(crate) async fn on(ground: Ground, settings: &[(&str, &str)]) -> Self {
         let outside = Outside::start().await;
         let platform = Platform::start(&ground, &outside, settings);
         let merchant = Merchant::new(&platform.openapi, &outside);

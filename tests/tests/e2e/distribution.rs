@@ -1,0 +1,217 @@
+//! Every table of the order's way could be distributed by business: each unique key begins with it or holds it, and each statement that
+//! the platform runs finds its rows by it. Checked by the plans of the statements that were really run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use simulator::Item;
+
+use crate::harness::{Ground, Scene, until};
+
+/// What would be distributed; everything else is small and would be on every node.
+const DISTRIBUTED: [&str; 13] = [
+    "nonces",
+    "batches",
+    "orders",
+    "order_numbers",
+    "timers",
+    "attempts",
+    "evidence",
+    "ledger",
+    "outbox",
+    "doubts",
+    "callbacks",
+    "callback_tries",
+    "balances",
+];
+
+/// Whether a relation, or a partition of it, would be distributed.
+fn is_distributed(relation: &str) -> bool {
+    DISTRIBUTED.iter().any(|table| {
+        relation
+            .strip_prefix(table)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("_2") || rest == "_default")
+    })
+}
+
+/// What looks for work across all businesses, by what it says: each node of a cluster would be asked for its part.
+const LOOKS: [&str; 12] = [
+    "FROM timers",
+    "FROM outbox",
+    "FROM nonces",
+    "FROM callbacks",
+    "FROM callback_tries",
+    "FROM balances",
+    "FROM doubts",
+    "FROM attempts a JOIN orders",
+    "FROM resend_jobs",
+    "FROM orders o",
+    "FROM ledger",
+    "FROM batches",
+];
+
+/// Turns the plans of every statement on, in the server's log.
+async fn explain_all(ground: &Ground) {
+    let settings = [
+        ("session_preload_libraries", "auto_explain"),
+        ("auto_explain.log_min_duration", "0"),
+        ("auto_explain.log_format", "json"),
+        ("auto_explain.log_nested_statements", "on"),
+    ];
+    ground.ask("LOAD 'auto_explain'").await;
+    for (name, value) in settings {
+        let sql = format!(
+            "LOAD 'auto_explain'; ALTER DATABASE \"{}\" SET {name} = '{value}'",
+            ground.name
+        );
+        ground.ask(&sql).await;
+    }
+}
+
+/// The plans in the server's log, by the text of their statement.
+async fn plans(ground: &Ground) -> BTreeMap<String, Value> {
+    let log = {
+        let mut servers = ground.servers.lock().await;
+        servers.postgres().unwrap().log().to_owned()
+    };
+    let text = String::from_utf8_lossy(&std::fs::read(log).unwrap()).into_owned();
+    let mut plans = BTreeMap::new();
+    for part in text.split("plan:\n").skip(1) {
+        let mut values = serde_json::Deserializer::from_str(part).into_iter::<Value>();
+        if let Some(Ok(plan)) = values.next() {
+            let query = plan["Query Text"].as_str().unwrap_or_default().to_owned();
+            plans.insert(query, plan["Plan"].clone());
+        }
+    }
+    plans
+}
+
+/// All nodes of a plan.
+fn nodes<'p>(plan: &'p Value, found: &mut Vec<&'p Value>) {
+    found.push(plan);
+    for inner in plan["Plans"].as_array().into_iter().flatten() {
+        nodes(inner, found);
+    }
+}
+
+/// The tables that would be distributed and that a plan reads without saying of which business, and all that it reads.
+fn read<'p>(plan: &'p Value) -> (BTreeSet<&'p str>, BTreeSet<&'p str>) {
+    let mut all = vec![];
+    nodes(plan, &mut all);
+    let (mut without, mut with) = (BTreeSet::new(), BTreeSet::new());
+    for node in all {
+        let Some(relation) = node["Relation Name"]
+            .as_str()
+            .filter(|name| is_distributed(name))
+        else {
+            continue;
+        };
+        // A row that was found is written, or was locked: it needs no finding.
+        if node["Node Type"] == "ModifyTable" || node["Node Type"] == "Tid Scan" {
+            continue;
+        }
+        let said = ["Index Cond", "Recheck Cond", "Filter"]
+            .iter()
+            .filter_map(|key| node[*key].as_str())
+            .any(|cond| cond.contains("business_id = ") || cond.contains("business_id > "));
+        if said {
+            with.insert(relation);
+        } else {
+            without.insert(relation);
+        }
+    }
+    (without, with)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_statement_finds_its_rows_by_business_or_is_a_look_for_work() {
+    let ground = Ground::own().await;
+    explain_all(&ground).await;
+    let mut scene = Scene::on(ground, &[]).await;
+    // One of each: a success, failures and the next supplier, what is asked after, what no one answers.
+    let items: Vec<Item> = [
+        "13800000001",
+        "19900000100",
+        "19900000401",
+        "19900000901",
+        "19900001101",
+    ]
+    .iter()
+    .enumerate()
+    .map(|(n, account)| Item::new(format!("each-{n}"), *account))
+    .collect();
+    scene.merchant.order_items("each", "MOBILE50", &items).await;
+    scene.merchant.order("many", 30).await;
+    scene
+        .merchant
+        .ordered
+        .retain(|(_, account)| account != "19900001101");
+    scene.merchant.wait_for_all_reports(&scene.outside).await;
+    let client = &scene.merchant.client;
+    assert_eq!(
+        client
+            .batch("many", "MOBILE50", None, &items)
+            .await
+            .unwrap()
+            .status,
+        8
+    );
+    scene.merchant.order_info("many-1").await;
+    scene.merchant.balance().await;
+    scene.platform.check();
+    let seen = until(
+        "the plans",
+        async || Some(plans(&scene.ground).await).filter(|plans| plans.len() > 30),
+        String::new,
+    )
+    .await;
+    let mut wrong = vec![];
+    let mut by_business = 0;
+    for (query, plan) in &seen {
+        let (without, with) = read(plan);
+        if without.is_empty() {
+            by_business += usize::from(!with.is_empty());
+            continue;
+        }
+        let is_look = LOOKS.iter().any(|look| query.contains(look))
+            && !query.contains("unnest($1::text[], $2::uuid[]");
+        if !is_look || without.len() > 1 {
+            wrong.push(format!("{without:?} in: {query}"));
+        }
+    }
+    assert!(
+        by_business > 15,
+        "only {by_business} statements name a business"
+    );
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        seen.len(),
+        wrong.join("\n\n")
+    );
+    scene.platform.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_unique_key_holds_the_business() {
+    let ground = Ground::shared().await;
+    let migrated = std::process::Command::new(crate::harness::platform::binary())
+        .arg("migrate")
+        .env("DATABASE_URL", &ground.database_url)
+        .output()
+        .unwrap();
+    assert!(migrated.status.success());
+    let tables = DISTRIBUTED.map(|t| format!("'{t}'")).join(",");
+    let without = |tables: &str| {
+        format!(
+            "SELECT string_agg(c.relname || '.' || i.indexrelid::regclass, ', ') FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+             WHERE i.indisunique AND c.relname IN ({tables}) AND NOT EXISTS (
+                 SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'business_id' AND a.attnum = ANY (i.indkey::int2[]))"
+        )
+    };
+    assert_eq!(ground.ask(&without(&tables)).await, "");
+    // It would be seen.
+    assert_ne!(ground.ask(&without("'suppliers'")).await, "");
+    ground.clear().await;
+}
