@@ -330,7 +330,7 @@ async fn insert_batch(
     Ok(inserted == 1)
 }
 
-/// The orders with their timers and the outbox row; returns the order numbers that were free.
+/// The orders with their numbers, their timers and the outbox row; returns the order numbers that were free.
 /// Inserted in the order of the merchant's numbers, so that batches that share numbers cannot wait for each other in a ring.
 async fn insert_orders(
     tx: &Transaction<'_>,
@@ -348,12 +348,18 @@ async fn insert_orders(
     let prices: Vec<i64> = orders.iter().map(|o| o.price.units()).collect();
     let statement = tx
         .prepare_cached(
-            "WITH stored AS (
+            // `IS TRUE` has the codes looked up in a hash table; a join would hold each item against each number.
+            "WITH numbered AS (
+                 INSERT INTO order_numbers (biz_code, business_id, order_code)
+                 SELECT biz_code, $1, code FROM unnest($6::text[], $5::uuid[]) AS item (biz_code, code)
+                 ON CONFLICT (biz_code, business_id) DO NOTHING
+                 RETURNING order_code
+             ), stored AS (
                  INSERT INTO orders (business_id, order_code, batch_id, biz_code, product_code, account, attach, spec, price, counted)
                  SELECT $1, code, $2, biz_code, $3, account, attach, spec, price, $4
                  FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[])
                      AS item (code, biz_code, account, attach, spec, price)
-                 ON CONFLICT (business_id, biz_code) DO NOTHING
+                 WHERE (code IN (SELECT order_code FROM numbered)) IS TRUE
                  RETURNING order_code, biz_code
              ), waiting AS (
                  INSERT INTO timers (business_id, order_code, lane, kind, due_at)

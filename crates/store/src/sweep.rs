@@ -199,6 +199,9 @@ impl Store {
 
     /// Takes up to `limit` stored orders of a lane whose hint is overdue and must be lost: because the lane's queue is empty, or
     /// because it has moved past orders that are `margin` younger. They are left alone for `grace` from now on.
+    ///
+    /// Looks at twice as many as it may take, those that have been due for longest: a lost one is older than what still stands in the
+    /// queue, so a deep queue is not walked through for it.
     pub async fn take_lost_hints(
         &self,
         lane: &Lane,
@@ -212,18 +215,23 @@ impl Store {
             let statement = session
                 .client()
                 .prepare_cached(
-                    "UPDATE timers SET due_at = now() + $4::bigint * interval '1 millisecond'
+                    "WITH oldest AS MATERIALIZED (
+                         SELECT business_id, order_code FROM timers WHERE lane = $1 AND kind = 0 AND due_at <= now()
+                         ORDER BY due_at LIMIT 2 * $5::bigint
+                     ), lost AS MATERIALIZED (
+                         SELECT business_id, order_code FROM oldest JOIN orders o USING (business_id, order_code)
+                         WHERE $2 OR o.created_at < (
+                             SELECT n.created_at - $3::bigint * interval '1 millisecond'
+                             FROM lane_marks m CROSS JOIN businesses b, LATERAL (
+                                 SELECT x.created_at FROM orders x
+                                 WHERE x.business_id = b.business_id AND x.order_code = m.newest_code OFFSET 0) n
+                             WHERE m.lane = $1)
+                         LIMIT $5
+                     )
+                     UPDATE timers SET due_at = now() + $4::bigint * interval '1 millisecond'
                      WHERE (business_id, order_code) IN (
-                         SELECT t.business_id, t.order_code
-                         FROM timers t JOIN orders o USING (business_id, order_code)
-                         WHERE t.lane = $1 AND t.kind = 0 AND t.due_at <= now()
-                           AND ($2 OR o.created_at < (
-                               SELECT n.created_at - $3::bigint * interval '1 millisecond'
-                               FROM lane_marks m, LATERAL (
-                                   SELECT x.created_at FROM businesses b JOIN orders x
-                                   ON x.business_id = b.business_id AND x.order_code = m.newest_code) n
-                               WHERE m.lane = $1))
-                         ORDER BY t.due_at LIMIT $5 FOR UPDATE OF t SKIP LOCKED)
+                         SELECT t.business_id, t.order_code FROM lost JOIN timers t USING (business_id, order_code)
+                         WHERE t.kind = 0 AND t.due_at <= now() FOR UPDATE OF t SKIP LOCKED)
                      RETURNING business_id, order_code, due_at",
                 )
                 .await?;

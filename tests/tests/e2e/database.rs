@@ -69,8 +69,7 @@ async fn what_may_never_happen_is_refused() {
         ("are fixed", format!("UPDATE orders SET account = '13900000000' WHERE order_code = {open}")),
         ("orders are kept", format!("DELETE FROM orders WHERE order_code = {open}")),
         ("orders are kept", "TRUNCATE orders".into()),
-        ("order_number_once", "INSERT INTO orders (business_id, order_code, batch_id, biz_code, product_code, account, spec, price, counted)
-             SELECT business_id, gen_random_uuid(), batch_id, biz_code, product_code, account, spec, price, counted FROM orders LIMIT 1".into()),
+        ("order_number_once", "INSERT INTO order_numbers SELECT biz_code, business_id, gen_random_uuid() FROM order_numbers LIMIT 1".into()),
         ("batch_number_once", "INSERT INTO batches SELECT business_id, gen_random_uuid(), batch_biz_code, product_code, callback_url, content_digest,
              item_count, total, first_code, last_code, created_at, now() + interval '1 minute' FROM batches LIMIT 1".into()),
         ("too late", "INSERT INTO batches SELECT business_id, gen_random_uuid(), 'late', product_code, callback_url, content_digest,
@@ -267,6 +266,28 @@ async fn what_is_wrong_nevertheless_is_found() {
             format!(
                 "UPDATE orders SET batch_id = (SELECT batch_id FROM batches WHERE batch_biz_code = 'open') WHERE {open}"
             ),
+        ),
+        (
+            "an order's number is its own for ever",
+            format!("UPDATE order_numbers SET order_code = gen_random_uuid() WHERE biz_code = 'open-0'"),
+            format!("UPDATE order_numbers SET {open} WHERE biz_code = 'open-0'"),
+        ),
+        (
+            "a number that is used has its order",
+            "INSERT INTO order_numbers VALUES ('nobody', 'shop', gen_random_uuid())".into(),
+            "DELETE FROM order_numbers WHERE biz_code = 'nobody'".into(),
+        ),
+        (
+            "no order lies outside the months that are kept",
+            "INSERT INTO evidence SELECT business_id, '00000000-0000-0000-0000-000000000001', 1, 1, 0, 0, NULL, '' FROM orders LIMIT 1".into(),
+            "DELETE FROM evidence_outside".into(),
+        ),
+        (
+            "the next month is prepared",
+            "DO $$ BEGIN EXECUTE 'ALTER TABLE evidence' || to_char(now() AT TIME ZONE 'UTC' + interval '1 month', '_YYYY_MM')
+             || ' RENAME TO away'; END $$".into(),
+            "DO $$ BEGIN EXECUTE 'ALTER TABLE away RENAME TO evidence' || to_char(now() AT TIME ZONE 'UTC' + interval '1 month', '_YYYY_MM');
+             END $$".into(),
         ),
     ];
     let as_replica = async |sql: &str| {

@@ -20,6 +20,8 @@ mod endpoints;
 mod feed;
 mod harness;
 mod keys;
+mod looks;
+mod months;
 mod plans;
 mod pushes;
 mod reports;
