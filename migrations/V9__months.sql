@@ -72,7 +72,7 @@ DECLARE
 BEGIN
     EXECUTE format('ALTER TABLE %I SET (%s autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_cost_limit = 2000)', part,
-        CASE WHEN parent = 'evidence' THEN '' ELSE 'fillfactor = 70,' END);
+        CASE WHEN parent = 'evidence' THEN '' ELSE 'fillfactor = 45,' END);
     IF parent = 'orders' THEN
         EXECUTE format('CREATE TRIGGER orders_stay_all BEFORE TRUNCATE ON %I EXECUTE FUNCTION refuse_change(%L)',
             part, 'orders are kept');

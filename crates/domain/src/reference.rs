@@ -36,7 +36,10 @@ pub fn order_of(reference: &str) -> Option<OrderCode> {
     }
     let digits: Vec<u128> = reference.bytes().map(value).collect::<Option<_>>()?;
     // 128 bits: 25 characters, and three bits of the next.
-    let most = digits.iter().take(25).fold(0, |number, digit| (number << 5) | digit);
+    let most = digits
+        .iter()
+        .take(25)
+        .fold(0, |number, digit| (number << 5) | digit);
     let number = (most << 3) | (digits.get(25)? >> 2);
     Some(OrderCode::from_uuid(Uuid::from_u128(number)))
 }

@@ -17,8 +17,8 @@ use crate::dispatch::{Dispatch, InFlight};
 use crate::due::DueLoop;
 use crate::fleet::Fleet;
 use crate::lane::LaneLoop;
-use crate::recorder::{Announcer, Recorder};
 use crate::months::Months;
+use crate::recorder::{Announcer, Recorder};
 use crate::sweeper::Sweeper;
 
 /// The `fulfillment` role.

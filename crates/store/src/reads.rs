@@ -3,6 +3,7 @@
 use domain::{BusinessId, Money, OrderCode, OrderFacts, OrderState, ProductCode, UnixMs};
 use tokio_postgres::Row;
 
+use crate::months::around;
 use crate::{Store, StoreError};
 
 /// How a merchant names one of its orders.
@@ -66,8 +67,9 @@ impl Store {
             let client = session.client();
             let row = match name {
                 OrderName::Code(code) => {
+                    let around = around(&[code.uuid()]);
                     let sql = format!(
-                        "SELECT {FACTS} {ORDERS} WHERE o.business_id = $1 AND o.order_code = $2"
+                        "SELECT {FACTS} {ORDERS} WHERE o.business_id = $1 AND o.order_code = $2 AND o.order_code {around}"
                     );
                     client
                         .query_opt(

@@ -8,9 +8,7 @@ use simulator::Item;
 
 /// The first day of the month that is so many months from now, as SQL.
 fn month(away: i32) -> String {
-    format!(
-        "(date_trunc('month', now() AT TIME ZONE 'UTC') + {away} * interval '1 month')::date"
-    )
+    format!("(date_trunc('month', now() AT TIME ZONE 'UTC') + {away} * interval '1 month')::date")
 }
 
 /// Makes the parts of a month, as they would be there had Refill run then.
@@ -78,7 +76,10 @@ async fn a_number_of_an_old_month_is_found_and_never_free_again() {
         assert_eq!(by_number["orderCode"], code.simple().to_string());
         let body = json!({ "orderCode": code.simple().to_string() }).to_string();
         let client = &scene.merchant.client;
-        let by_code = client.post("/v1/openapi/order/info", body.as_bytes()).await.unwrap();
+        let by_code = client
+            .post("/v1/openapi/order/info", body.as_bytes())
+            .await
+            .unwrap();
         assert_eq!(by_code.data, by_number, "{}", by_code.body);
         // Among new ones, so that the whole batch has to be taken back.
         let items = [
@@ -89,7 +90,7 @@ async fn a_number_of_an_old_month_is_found_and_never_free_again() {
         let answer = client.batch(&batch, "MOBILE50", None, &items).await;
         let answer = answer.unwrap();
         assert_eq!(answer.status, 8, "{}", answer.body);
-        assert!(answer.body.contains(number), "{}", answer.body);
+        assert!(answer.body.to_string().contains(number), "{}", answer.body);
     }
     let left = ground
         .ask("SELECT count(*) FROM order_numbers WHERE biz_code LIKE 'new-%'")
@@ -97,7 +98,10 @@ async fn a_number_of_an_old_month_is_found_and_never_free_again() {
     assert_eq!(left, "0", "a refused batch uses no number up");
     let found = scene.platform.tool(&["check"]);
     let found = String::from_utf8(found.stdout).unwrap();
-    assert!(found.contains("a number that is used has its order"), "{found}");
+    assert!(
+        found.contains("a number that is used has its order"),
+        "{found}"
+    );
     scene.end().await;
 }
 
@@ -118,7 +122,10 @@ async fn months_are_prepared_and_what_lies_outside_is_kept_and_told() {
     let ground = &scene.ground;
     let name = async |away: i32| {
         ground
-            .ask(&format!("SELECT to_char({}, '\"orders\"_YYYY_MM')", month(away)))
+            .ask(&format!(
+                "SELECT to_char({}, '\"orders\"_YYYY_MM')",
+                month(away)
+            ))
             .await
     };
     let kept = [name(0).await, name(1).await, name(2).await];
@@ -146,29 +153,35 @@ async fn months_are_prepared_and_what_lies_outside_is_kept_and_told() {
     scene.platform.go_on();
     crate::harness::until(
         "the worker prepares what is missing",
-        async || (parts(ground).await[..3] == kept).then_some(()),
+        async || {
+            scene
+                .platform
+                .log()
+                .contains("months prepared")
+                .then_some(())
+        },
         || scene.platform.log_tail(),
     )
     .await;
+    assert_eq!(parts(ground).await[..3], kept);
     scene.platform.stop();
-    assert_eq!(scene.platform.log().matches("months prepared").count(), 1);
 
     // A code of a year for which nothing is prepared, as a wrong clock makes it.
     once_more(ground, "now-0", "early", code(ground, -200, 1).await).await;
     let place = "SELECT tableoid::regclass FROM orders WHERE biz_code = 'early'";
     assert_eq!(ground.ask(place).await, "orders_outside");
     let said = String::from_utf8(scene.platform.tool(&["check"]).stdout).unwrap();
-    assert!(said.contains("BROKEN   no order lies outside the months"), "{said}");
+    assert!(
+        said.contains("BROKEN   no order lies outside the months"),
+        "{said}"
+    );
     // Moved as migrations/README.md says, it is in its month.
     let moved = std::fs::read_to_string(platform::root().join("migrations/README.md")).unwrap();
     let (_, moved) = moved.split_once("```sql\n").unwrap();
     let (moved, _) = moved.split_once("```").unwrap();
     let day = ground.ask(&format!("SELECT {}", month(-200))).await;
     ground.ask(&moved.replace("2026-11-01", &day)).await;
-    assert_eq!(
-        ground.ask(&format!("{place}::regclass")).await,
-        name(-200).await
-    );
+    assert_eq!(ground.ask(&format!("{place}")).await, name(-200).await);
     scene.end().await;
 }
 
@@ -202,23 +215,32 @@ async fn what_was_stored_before_months_were_kept_stays_where_it_is() {
     let node = "SELECT string_agg(pg_relation_filenode(oid)::text, ' ' ORDER BY relname) FROM pg_class WHERE relkind = 'r' AND relname ~ '^(orders|attempts|evidence)";
     let before = ground.ask(&format!("{node}$'")).await;
     ground.ask(&file("V9__months.sql")).await;
-    let present = ground.ask("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')").await;
+    let present = ground
+        .ask("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')")
+        .await;
     let after = ground.ask(&format!("{node}_{present}'")).await;
     assert_eq!(before, after, "nothing is copied");
     for count in [
         format!("SELECT count(*) FROM orders_{present}"),
-        "SELECT count(*) FROM order_numbers JOIN orders USING (business_id, order_code, biz_code)".into(),
+        "SELECT count(*) FROM order_numbers JOIN orders USING (business_id, order_code, biz_code)"
+            .into(),
         "SELECT count(*) FROM orders JOIN attempts USING (business_id, order_code)".into(),
     ] {
         assert_eq!(ground.ask(&count).await, "10", "{count}");
     }
     for (rule, sql) in [
-        ("a final state never changes", format!("UPDATE orders_{present} SET state = 3")),
+        (
+            "a final state never changes",
+            format!("UPDATE orders_{present} SET state = 3"),
+        ),
         ("orders are kept", format!("DELETE FROM orders_{present}")),
         ("orders are kept", format!("TRUNCATE orders_{present}")),
         ("orders are kept", "TRUNCATE orders_outside".into()),
         ("append only", format!("TRUNCATE evidence_{present}")),
-        ("closed attempt stays closed", format!("UPDATE attempts_{present} SET reference = 'x'")),
+        (
+            "closed attempt stays closed",
+            format!("UPDATE attempts_{present} SET reference = 'x'"),
+        ),
     ] {
         let said = ground.try_sql(&sql).await.expect_err(&sql);
         assert!(said.contains(rule), "{sql}: {said}");
@@ -235,7 +257,7 @@ async fn every_update_of_an_order_and_its_attempt_stays_on_its_page() {
     scene.merchant.wait_for_all_reports(&scene.outside).await;
     // What a process counted is there when it has ended.
     scene.platform.stop();
-    for parent in ["orders", "attempts"] {
+    for (parent, least) in [("orders", 600), ("attempts", 300)] {
         let sql = format!(
             "SELECT sum(n_tup_upd) || ' ' || sum(n_tup_hot_upd) FROM pg_stat_user_tables WHERE relname ~ '^{parent}_'"
         );
@@ -245,7 +267,7 @@ async fn every_update_of_an_order_and_its_attempt_stays_on_its_page() {
                 let counted = scene.ground.ask(&sql).await;
                 let (updates, hot) = counted.split_once(' ').unwrap();
                 let (updates, hot): (i64, i64) = (updates.parse().unwrap(), hot.parse().unwrap());
-                (updates >= 300).then_some((updates, hot))
+                (updates >= least).then_some((updates, hot))
             },
             || parent.to_owned(),
         )
@@ -257,22 +279,82 @@ async fn every_update_of_an_order_and_its_attempt_stays_on_its_page() {
 
 /// The tables whose rows change or go in numbers, and those that only grow; `{month}` stands for the parts of every month.
 const VACUUMED: [(&str, &[&str]); 16] = [
-    ("orders_{month}", &["fillfactor=70", "autovacuum_vacuum_scale_factor=0.02", "autovacuum_vacuum_insert_scale_factor=0.05"]),
-    ("orders_outside", &["fillfactor=70", "autovacuum_vacuum_scale_factor=0.02"]),
-    ("attempts_{month}", &["fillfactor=70", "autovacuum_vacuum_scale_factor=0.02", "autovacuum_vacuum_insert_scale_factor=0.05"]),
-    ("evidence_{month}", &["autovacuum_vacuum_insert_scale_factor=0.05"]),
-    ("order_numbers", &["autovacuum_vacuum_insert_scale_factor=0.05"]),
+    (
+        "orders_{month}",
+        &[
+            "fillfactor=45",
+            "autovacuum_vacuum_scale_factor=0.02",
+            "autovacuum_vacuum_insert_scale_factor=0.05",
+        ],
+    ),
+    (
+        "orders_outside",
+        &["fillfactor=45", "autovacuum_vacuum_scale_factor=0.02"],
+    ),
+    (
+        "attempts_{month}",
+        &[
+            "fillfactor=45",
+            "autovacuum_vacuum_scale_factor=0.02",
+            "autovacuum_vacuum_insert_scale_factor=0.05",
+        ],
+    ),
+    (
+        "evidence_{month}",
+        &["autovacuum_vacuum_insert_scale_factor=0.05"],
+    ),
+    (
+        "order_numbers",
+        &["autovacuum_vacuum_insert_scale_factor=0.05"],
+    ),
     ("batches", &["autovacuum_vacuum_insert_scale_factor=0.05"]),
     ("ledger", &["autovacuum_vacuum_insert_scale_factor=0.05"]),
-    ("timers", &["autovacuum_vacuum_scale_factor=0.01", "vacuum_truncate=false"]),
-    ("outbox", &["autovacuum_vacuum_scale_factor=0.01", "vacuum_truncate=false"]),
-    ("nonces", &["autovacuum_vacuum_scale_factor=0.02", "vacuum_truncate=false"]),
-    ("callbacks", &["fillfactor=70", "autovacuum_vacuum_scale_factor=0.01"]),
-    ("callback_tries", &["fillfactor=70", "autovacuum_vacuum_scale_factor=0.02", "vacuum_truncate=false"]),
+    (
+        "timers",
+        &[
+            "autovacuum_vacuum_scale_factor=0.01",
+            "vacuum_truncate=false",
+        ],
+    ),
+    (
+        "outbox",
+        &[
+            "autovacuum_vacuum_scale_factor=0.01",
+            "vacuum_truncate=false",
+        ],
+    ),
+    (
+        "nonces",
+        &[
+            "autovacuum_vacuum_scale_factor=0.02",
+            "vacuum_truncate=false",
+        ],
+    ),
+    (
+        "callbacks",
+        &["fillfactor=70", "autovacuum_vacuum_scale_factor=0.01"],
+    ),
+    (
+        "callback_tries",
+        &[
+            "fillfactor=70",
+            "autovacuum_vacuum_scale_factor=0.02",
+            "vacuum_truncate=false",
+        ],
+    ),
     ("callback_tries_old", &["autosummarize=on"]),
-    ("balances", &["fillfactor=50", "autovacuum_vacuum_scale_factor=0"]),
-    ("stock", &["fillfactor=50", "autovacuum_vacuum_scale_factor=0"]),
-    ("lane_marks", &["fillfactor=50", "autovacuum_vacuum_scale_factor=0"]),
+    (
+        "balances",
+        &["fillfactor=50", "autovacuum_vacuum_scale_factor=0"],
+    ),
+    (
+        "stock",
+        &["fillfactor=50", "autovacuum_vacuum_scale_factor=0"],
+    ),
+    (
+        "lane_marks",
+        &["fillfactor=50", "autovacuum_vacuum_scale_factor=0"],
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -287,16 +369,25 @@ async fn every_large_table_says_how_it_is_vacuumed() {
     make_month(&ground, -1).await;
     for (table, settings) in VACUUMED {
         let pattern = table.replace("{month}", "[0-9]{4}_[0-9]{2}");
-        let sql = format!("SELECT string_agg(relname || ' ' || coalesce(reloptions::text, ''), ';') FROM pg_class
-            WHERE relname ~ '^{pattern}$' AND relkind IN ('r', 'i')");
+        let sql = format!(
+            "SELECT string_agg(relname || ' ' || coalesce(reloptions::text, ''), ';') FROM pg_class
+            WHERE relname ~ '^{pattern}$' AND relkind IN ('r', 'i')"
+        );
         let said = ground.ask(&sql).await;
         let found: Vec<&str> = said.split(';').collect();
-        assert_eq!(found.len(), if table == pattern { 1 } else { 4 }, "{table}: {said}");
+        assert_eq!(
+            found.len(),
+            if table == pattern { 1 } else { 4 },
+            "{table}: {said}"
+        );
         for one in found {
             for setting in settings {
                 assert!(one.contains(setting), "{one} lacks {setting}");
             }
-            assert!(table == "callback_tries_old" || one.contains("autovacuum_vacuum_cost_limit=2000"), "{one}");
+            assert!(
+                table == "callback_tries_old" || one.contains("autovacuum_vacuum_cost_limit=2000"),
+                "{one}"
+            );
         }
     }
     ground.clear().await;

@@ -11,7 +11,10 @@ const SESSION: &str =
 
 /// What finds rows by the platform's own keys, and the key that each table is to be found by.
 const LOOKUPS: [(&str, &str); 6] = [
-    ("orders o USING (business_id, order_code)", "orders_pkey_{month}"),
+    (
+        "orders o USING (business_id, order_code)",
+        "orders_pkey_{month}",
+    ),
     (
         "attempts o USING (business_id, order_code)",
         "attempts_pkey_{month}",
