@@ -12,6 +12,7 @@
 mod architecture;
 mod bad_days;
 mod behaviours;
+mod bills;
 mod cancel;
 mod contract;
 mod database;
@@ -22,6 +23,7 @@ mod harness;
 mod keys;
 mod looks;
 mod months;
+mod pages;
 mod plans;
 mod pushes;
 mod reports;

@@ -12,7 +12,7 @@ fn month(away: i32) -> String {
 }
 
 /// Makes the parts of a month, as they would be there had Refill run then.
-async fn make_month(ground: &Ground, away: i32) {
+pub(crate) async fn make_month(ground: &Ground, away: i32) {
     for parent in ["orders", "attempts", "evidence"] {
         let sql = format!("SELECT make_month('{parent}', {})", month(away));
         ground.ask(&sql).await;
@@ -181,7 +181,7 @@ async fn months_are_prepared_and_what_lies_outside_is_kept_and_told() {
     let (moved, _) = moved.split_once("```").unwrap();
     let day = ground.ask(&format!("SELECT {}", month(-200))).await;
     ground.ask(&moved.replace("2026-11-01", &day)).await;
-    assert_eq!(ground.ask(&format!("{place}")).await, name(-200).await);
+    assert_eq!(ground.ask(place).await, name(-200).await);
     scene.end().await;
 }
 
@@ -244,151 +244,6 @@ async fn what_was_stored_before_months_were_kept_stays_where_it_is() {
     ] {
         let said = ground.try_sql(&sql).await.expect_err(&sql);
         assert!(said.contains(rule), "{sql}: {said}");
-    }
-    ground.clear().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_update_of_an_order_and_its_attempt_stays_on_its_page() {
-    let mut scene = Scene::start().await;
-    for batch in ["a", "b", "c"] {
-        scene.merchant.order(batch, 100).await;
-    }
-    scene.merchant.wait_for_all_reports(&scene.outside).await;
-    // What a process counted is there when it has ended.
-    scene.platform.stop();
-    for (parent, least) in [("orders", 600), ("attempts", 300)] {
-        let sql = format!(
-            "SELECT sum(n_tup_upd) || ' ' || sum(n_tup_hot_upd) FROM pg_stat_user_tables WHERE relname ~ '^{parent}_'"
-        );
-        let counted = crate::harness::until(
-            "the counts of all sessions",
-            async || {
-                let counted = scene.ground.ask(&sql).await;
-                let (updates, hot) = counted.split_once(' ').unwrap();
-                let (updates, hot): (i64, i64) = (updates.parse().unwrap(), hot.parse().unwrap());
-                (updates >= least).then_some((updates, hot))
-            },
-            || parent.to_owned(),
-        )
-        .await;
-        assert_eq!(counted.0, counted.1, "{parent}");
-    }
-    scene.end().await;
-}
-
-/// The tables whose rows change or go in numbers, and those that only grow; `{month}` stands for the parts of every month.
-const VACUUMED: [(&str, &[&str]); 16] = [
-    (
-        "orders_{month}",
-        &[
-            "fillfactor=45",
-            "autovacuum_vacuum_scale_factor=0.02",
-            "autovacuum_vacuum_insert_scale_factor=0.05",
-        ],
-    ),
-    (
-        "orders_outside",
-        &["fillfactor=45", "autovacuum_vacuum_scale_factor=0.02"],
-    ),
-    (
-        "attempts_{month}",
-        &[
-            "fillfactor=45",
-            "autovacuum_vacuum_scale_factor=0.02",
-            "autovacuum_vacuum_insert_scale_factor=0.05",
-        ],
-    ),
-    (
-        "evidence_{month}",
-        &["autovacuum_vacuum_insert_scale_factor=0.05"],
-    ),
-    (
-        "order_numbers",
-        &["autovacuum_vacuum_insert_scale_factor=0.05"],
-    ),
-    ("batches", &["autovacuum_vacuum_insert_scale_factor=0.05"]),
-    ("ledger", &["autovacuum_vacuum_insert_scale_factor=0.05"]),
-    (
-        "timers",
-        &[
-            "autovacuum_vacuum_scale_factor=0.01",
-            "vacuum_truncate=false",
-        ],
-    ),
-    (
-        "outbox",
-        &[
-            "autovacuum_vacuum_scale_factor=0.01",
-            "vacuum_truncate=false",
-        ],
-    ),
-    (
-        "nonces",
-        &[
-            "autovacuum_vacuum_scale_factor=0.02",
-            "vacuum_truncate=false",
-        ],
-    ),
-    (
-        "callbacks",
-        &["fillfactor=70", "autovacuum_vacuum_scale_factor=0.01"],
-    ),
-    (
-        "callback_tries",
-        &[
-            "fillfactor=70",
-            "autovacuum_vacuum_scale_factor=0.02",
-            "vacuum_truncate=false",
-        ],
-    ),
-    ("callback_tries_old", &["autosummarize=on"]),
-    (
-        "balances",
-        &["fillfactor=50", "autovacuum_vacuum_scale_factor=0"],
-    ),
-    (
-        "stock",
-        &["fillfactor=50", "autovacuum_vacuum_scale_factor=0"],
-    ),
-    (
-        "lane_marks",
-        &["fillfactor=50", "autovacuum_vacuum_scale_factor=0"],
-    ),
-];
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_large_table_says_how_it_is_vacuumed() {
-    let ground = Ground::shared().await;
-    let migrated = std::process::Command::new(platform::binary())
-        .arg("migrate")
-        .env("DATABASE_URL", &ground.database_url)
-        .output()
-        .unwrap();
-    assert!(migrated.status.success());
-    make_month(&ground, -1).await;
-    for (table, settings) in VACUUMED {
-        let pattern = table.replace("{month}", "[0-9]{4}_[0-9]{2}");
-        let sql = format!(
-            "SELECT string_agg(relname || ' ' || coalesce(reloptions::text, ''), ';') FROM pg_class
-            WHERE relname ~ '^{pattern}$' AND relkind IN ('r', 'i')"
-        );
-        let said = ground.ask(&sql).await;
-        let found: Vec<&str> = said.split(';').collect();
-        assert_eq!(
-            found.len(),
-            if table == pattern { 1 } else { 4 },
-            "{table}: {said}"
-        );
-        for one in found {
-            for setting in settings {
-                assert!(one.contains(setting), "{one} lacks {setting}");
-            }
-            assert!(
-                table == "callback_tries_old" || one.contains("autovacuum_vacuum_cost_limit=2000"),
-                "{one}"
-            );
-        }
     }
     ground.clear().await;
 }
