@@ -3,7 +3,6 @@
 use domain::{BusinessId, Money, OrderCode, OrderFacts, OrderState, ProductCode, UnixMs};
 use tokio_postgres::Row;
 
-use crate::months::around;
 use crate::{Store, StoreError};
 
 /// How a merchant names one of its orders.
@@ -67,9 +66,8 @@ impl Store {
             let client = session.client();
             let row = match name {
                 OrderName::Code(code) => {
-                    let around = around(&[code.uuid()]);
                     let sql = format!(
-                        "SELECT {FACTS} {ORDERS} WHERE o.business_id = $1 AND o.order_code = $2 AND o.order_code {around}"
+                        "SELECT {FACTS} {ORDERS} WHERE o.business_id = $1 AND o.order_code = $2"
                     );
                     client
                         .query_opt(

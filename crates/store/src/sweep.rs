@@ -229,9 +229,10 @@ impl Store {
                          LIMIT $5
                      )
                      UPDATE timers SET due_at = now() + $4::bigint * interval '1 millisecond'
-                     WHERE (business_id, order_code) IN (
-                         SELECT t.business_id, t.order_code FROM lost JOIN timers t USING (business_id, order_code)
-                         WHERE t.kind = 0 AND t.due_at <= now() FOR UPDATE OF t SKIP LOCKED)
+                     WHERE ctid = ANY (ARRAY(
+                         SELECT t.at FROM lost l, LATERAL (
+                             SELECT ctid AS at FROM timers WHERE business_id = l.business_id AND order_code = l.order_code
+                                 AND kind = 0 AND due_at <= now() FOR UPDATE SKIP LOCKED) t))
                      RETURNING business_id, order_code, due_at",
                 )
                 .await?;

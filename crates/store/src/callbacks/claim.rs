@@ -9,7 +9,6 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{ClaimedReport, Subject, batch};
-use crate::months::around;
 use crate::reads::order_facts;
 use crate::session::{commit, in_ms};
 use crate::{Store, StoreError};
@@ -60,20 +59,19 @@ async fn lock(
 ) -> Result<Vec<ClaimedReport>, StoreError> {
     let (businesses, codes) = arrays(keys);
     let statement = tx
-        .prepare_cached(&format!(
+        .prepare_cached(
             "SELECT c.business_id, c.url, c.endpoint, c.epoch + 1 AS epoch, c.round, (c.tries + 1)::smallint AS try_no,
                     c.of_batch, c.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
                     o.message, o.voucher, (extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms,
                     (extract(epoch FROM o.finished_at) * 1000)::bigint AS finished_ms
              FROM unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)
              JOIN callbacks c ON c.business_id = k.business_id AND c.order_code = k.order_code
-             LEFT JOIN orders o ON o.business_id = c.business_id AND o.order_code = c.order_code AND o.order_code {around}
+             LEFT JOIN orders o ON o.business_id = c.business_id AND o.order_code = c.order_code
              LEFT JOIN batches b ON b.business_id = o.business_id AND b.batch_id = o.batch_id
              WHERE (c.due_at <= now() OR c.state = 0 AND c.tries = 0 AND c.round = 1)
                AND (c.of_batch OR b.batch_id IS NOT NULL)
              FOR UPDATE OF c SKIP LOCKED",
-            around = around(&codes),
-        ))
+        )
         .await?;
     let rows = tx.query(&statement, &[&businesses, &codes]).await?;
     let mut reports = Vec::with_capacity(rows.len());

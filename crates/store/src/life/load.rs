@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::rows::{self, Ticket};
 use crate::StoreError;
-use crate::months::around;
 use crate::reads::order_state;
 
 /// What to do about an order that another transaction holds.
@@ -62,8 +61,7 @@ pub(super) async fn orders<'a>(
     locking: Locking,
 ) -> Result<Vec<Loaded>, StoreError> {
     let (businesses, codes) = arrays(keys);
-    let sql = lock_sql(locking, &around(&codes));
-    let statement = tx.prepare_cached(&sql).await?;
+    let statement = tx.prepare_cached(lock_sql(locking)).await?;
     let rows = tx.query(&statement, &[&businesses, &codes]).await?;
     let mut orders = rows.iter().map(order).collect::<Result<Vec<_>, _>>()?;
     // An order that was never claimed has no attempt, no doubt, and waits for its hint.
@@ -98,20 +96,25 @@ pub(super) async fn orders<'a>(
     Ok(orders)
 }
 
-fn lock_sql(locking: Locking, around: &str) -> String {
-    let skip = match locking {
-        Locking::Wait => "",
-        Locking::Skip => "SKIP LOCKED",
-    };
-    format!(
-        "SELECT o.business_id, o.order_code, o.batch_id, o.product_code, o.account, o.attach, o.spec, o.price, o.counted,
-                o.state, o.epoch, (extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms,
-                (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms
-         FROM unnest($1::text[], $2::uuid[]) AS key (business_id, order_code)
-         JOIN orders o ON o.business_id = key.business_id AND o.order_code = key.order_code AND o.order_code {around}
-         ORDER BY o.business_id, o.order_code
-         FOR UPDATE OF o {skip}"
-    )
+fn lock_sql(locking: Locking) -> &'static str {
+    macro_rules! locked {
+        ($how:literal) => {
+            concat!(
+                "SELECT o.business_id, o.order_code, o.batch_id, o.product_code, o.account, o.attach, o.spec, o.price, o.counted,
+                        o.state, o.epoch, (extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms,
+                        (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms
+                 FROM unnest($1::text[], $2::uuid[]) AS key (business_id, order_code)
+                 JOIN orders o USING (business_id, order_code)
+                 ORDER BY o.business_id, o.order_code
+                 FOR UPDATE OF o ",
+                $how
+            )
+        };
+    }
+    match locking {
+        Locking::Wait => locked!(""),
+        Locking::Skip => locked!("SKIP LOCKED"),
+    }
 }
 
 fn order(row: &tokio_postgres::Row) -> Result<Loaded, StoreError> {
@@ -163,16 +166,16 @@ async fn attempts(
     businesses: &[&str],
     codes: &[Uuid],
 ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
-    let around = around(codes);
-    let sql = format!(
-        "SELECT a.business_id, a.order_code, a.attempt_no, a.supplier_id, a.reference, a.sku, a.cost, a.state, a.calls,
-                a.last_verdict,
-                (extract(epoch FROM a.first_call_at) * 1000)::bigint AS first_call_ms,
-                (extract(epoch FROM a.last_call_at) * 1000)::bigint AS last_call_ms
-         FROM unnest($1::text[], $2::uuid[]) AS key (business_id, order_code)
-         JOIN attempts a ON a.business_id = key.business_id AND a.order_code = key.order_code AND a.order_code {around}
-         ORDER BY a.attempt_no"
-    );
-    let statement = tx.prepare_cached(&sql).await?;
+    let statement = tx
+        .prepare_cached(
+            "SELECT a.business_id, a.order_code, a.attempt_no, a.supplier_id, a.reference, a.sku, a.cost, a.state, a.calls,
+                    a.last_verdict,
+                    (extract(epoch FROM a.first_call_at) * 1000)::bigint AS first_call_ms,
+                    (extract(epoch FROM a.last_call_at) * 1000)::bigint AS last_call_ms
+             FROM unnest($1::text[], $2::uuid[]) AS key (business_id, order_code)
+             JOIN attempts a USING (business_id, order_code)
+             ORDER BY a.attempt_no",
+        )
+        .await?;
     Ok(tx.query(&statement, &[&businesses, &codes]).await?)
 }

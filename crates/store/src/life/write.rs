@@ -13,7 +13,6 @@ use super::load::{Loaded, arrays};
 use super::rows::{self, Ticket};
 use super::{Fate, Moved};
 use crate::StoreError;
-use crate::months::around;
 
 /// One order and what is to be written of it.
 pub(super) struct Written {
@@ -169,12 +168,11 @@ async fn repeat_attempts(tx: &Transaction<'_>, set: &[Written]) -> Result<(), St
     let (businesses, codes) = arrays(again.iter().map(|(w, _)| w.key()));
     let numbers: Vec<i16> = again.iter().map(|(_, no)| no.0).collect();
     let statement = tx
-        .prepare_cached(&format!(
+        .prepare_cached(
             "UPDATE attempts a SET calls = least(a.calls + 1, 32767), last_call_at = clock_timestamp()
              FROM unnest($1::text[], $2::uuid[], $3::smallint[]) AS again (business_id, order_code, attempt_no)
-             WHERE a.business_id = again.business_id AND a.order_code = again.order_code AND a.order_code {around} AND a.attempt_no = again.attempt_no",
-            around = around(&codes),
-        ))
+             WHERE a.business_id = again.business_id AND a.order_code = again.order_code AND a.attempt_no = again.attempt_no",
+        )
         .await?;
     tx.execute(&statement, &[&businesses, &codes, &numbers])
         .await?;
@@ -220,7 +218,7 @@ async fn change_attempts(tx: &Transaction<'_>, set: &[Written]) -> Result<(), St
         .collect();
     let actors: Vec<Option<&str>> = kept.iter().map(|e| e.as_ref()?.actor.as_deref()).collect();
     let statement = tx
-        .prepare_cached(&format!(
+        .prepare_cached(
             "WITH heard AS (
                  SELECT * FROM unnest($1::text[], $2::uuid[], $3::smallint[], $4::smallint[], $5::smallint[], $6::smallint[],
                                       $7::text[], $8::text[], $9::text[])
@@ -234,15 +232,14 @@ async fn change_attempts(tx: &Transaction<'_>, set: &[Written]) -> Result<(), St
                      evidence_count = a.evidence_count + (h.source IS NOT NULL)::int,
                      closed_at = CASE WHEN coalesce(h.state, a.state) >= 3 THEN coalesce(a.closed_at, clock_timestamp()) END
                  FROM heard h
-                 WHERE a.business_id = h.business_id AND a.order_code = h.order_code AND a.order_code {around} AND a.attempt_no = h.attempt_no
+                 WHERE a.business_id = h.business_id AND a.order_code = h.order_code AND a.attempt_no = h.attempt_no
                  RETURNING a.business_id, a.order_code, a.attempt_no, a.evidence_count
              )
              INSERT INTO evidence (business_id, order_code, attempt_no, evidence_no, source, verdict, upstream_no, detail, actor)
              SELECT business_id, order_code, attempt_no, evidence_count, source, verdict, upstream_no, detail, actor
              FROM heard JOIN changed USING (business_id, order_code, attempt_no)
              WHERE source IS NOT NULL",
-            around = around(&codes),
-        ))
+        )
         .await?;
     tx.execute(
         &statement,
@@ -283,15 +280,14 @@ async fn change_orders(tx: &Transaction<'_>, set: &[Written]) -> Result<(), Stor
         .map(|w| w.change.voucher.as_deref())
         .collect();
     let statement = tx
-        .prepare_cached(&format!(
+        .prepare_cached(
             "UPDATE orders o
              SET state = c.state, epoch = c.epoch, message = c.message, voucher = c.voucher,
                  finished_at = CASE WHEN c.state >= 2 THEN clock_timestamp() END
              FROM unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::smallint[], $6::text[], $7::text[])
                  AS c (business_id, order_code, epoch_before, epoch, state, message, voucher)
-             WHERE o.business_id = c.business_id AND o.order_code = c.order_code AND o.order_code {around} AND o.epoch = c.epoch_before",
-            around = around(&codes),
-        ))
+             WHERE o.business_id = c.business_id AND o.order_code = c.order_code AND o.epoch = c.epoch_before",
+        )
         .await?;
     let rows = tx
         .execute(
