@@ -1,6 +1,8 @@
 //! Our reference at a supplier: made from the order code and the attempt number alone, so that it is fixed before the
 //! first byte is sent and the same after every crash.
 
+use uuid::Uuid;
+
 use crate::{AttemptNo, OrderCode};
 
 /// The characters of a reference.
@@ -27,6 +29,26 @@ pub fn of_attempt(order: OrderCode, attempt: AttemptNo) -> String {
     text
 }
 
+/// The order of an attempt's reference; `None`: no reference of ours looks like this.
+pub fn order_of(reference: &str) -> Option<OrderCode> {
+    if reference.len() != LENGTH {
+        return None;
+    }
+    let digits: Vec<u128> = reference.bytes().map(value).collect::<Option<_>>()?;
+    // 128 bits: 25 characters, and three bits of the next.
+    let most = digits
+        .iter()
+        .take(25)
+        .fold(0, |number, digit| (number << 5) | digit);
+    let number = (most << 3) | (digits.get(25)? >> 2);
+    Some(OrderCode::from_uuid(Uuid::from_u128(number)))
+}
+
+fn value(digit: u8) -> Option<u128> {
+    let place = ALPHABET.iter().position(|known| *known == digit)?;
+    u128::try_from(place).ok()
+}
+
 fn digit(value: u32) -> char {
     char::from(ALPHABET[(value & 31) as usize])
 }
@@ -45,8 +67,25 @@ mod tests {
                 let reference = of_attempt(order, AttemptNo(number));
                 assert_eq!(reference.len(), LENGTH);
                 assert_eq!(reference, of_attempt(order, AttemptNo(number)));
+                assert_eq!(order_of(&reference), Some(order));
                 assert!(seen.insert(reference));
             }
+        }
+    }
+
+    #[test]
+    fn what_is_no_reference_names_no_order() {
+        let reference = of_attempt(OrderCode::generate(), AttemptNo(1));
+        for other in [
+            "",
+            "R9",
+            &reference[1..],
+            &format!("{reference}0"),
+            &format!("{}U", &reference[1..]),
+            &reference.to_lowercase(),
+            "€€€€€€€€€0",
+        ] {
+            assert_eq!(order_of(other), None, "{other}");
         }
     }
 }

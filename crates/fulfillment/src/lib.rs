@@ -4,7 +4,8 @@
 //! an answer is decided by `domain::life` alone. May be run by any number of processes at once.
 //!
 //! Read in the order of an order's way: `lane` (hints come in), `dispatch` (room, claim), `call` (the supplier), `recorder`
-//! (the verdict). `breaker`, `limits` and `fleet` spare suppliers. `due` brings back what waits for its next look, `sweeper` what stood still, `worker` holds them all.
+//! (the verdict). `breaker`, `limits` and `fleet` spare suppliers. `due` brings back what waits for its next look, `sweeper` what stood still;
+//! `months` prepares where orders are kept. `worker` holds them all.
 
 mod breaker;
 mod call;
@@ -14,6 +15,7 @@ mod due;
 mod fleet;
 mod lane;
 mod limits;
+mod months;
 mod recorder;
 mod settings;
 mod sweeper;

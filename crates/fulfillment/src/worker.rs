@@ -17,6 +17,7 @@ use crate::dispatch::{Dispatch, InFlight};
 use crate::due::DueLoop;
 use crate::fleet::Fleet;
 use crate::lane::LaneLoop;
+use crate::months::Months;
 use crate::recorder::{Announcer, Recorder};
 use crate::sweeper::Sweeper;
 
@@ -104,6 +105,12 @@ impl Worker {
                 consumer: self.consumer.clone(),
                 every: self.settings.sweep_every(),
                 size: self.settings.sweep_size.max(1),
+            }
+            .run(shutdown.clone()),
+        );
+        takers.spawn(
+            Months {
+                store: self.store.clone(),
             }
             .run(shutdown.clone()),
         );

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use domain::{AttemptNo, BusinessId, Money, OrderCode, OrderKey, SupplierId};
+use domain::{AttemptNo, BusinessId, Money, OrderCode, OrderKey, SupplierId, reference};
+use uuid::Uuid;
 
 use crate::{Store, StoreError};
 
@@ -26,20 +27,26 @@ impl Store {
         &self,
         references: &[(SupplierId, String)],
     ) -> Result<HashMap<(SupplierId, String), Referenced>, StoreError> {
-        let suppliers: Vec<&str> = references.iter().map(|(s, _)| s.as_str()).collect();
-        let numbers: Vec<&str> = references.iter().map(|(_, r)| r.as_str()).collect();
+        // The order's code is in the reference, and says in which month to look.
+        let named: Vec<(&str, &str, Uuid)> = references
+            .iter()
+            .filter_map(|(s, r)| Some((s.as_str(), r.as_str(), reference::order_of(r)?.uuid())))
+            .collect();
+        let suppliers: Vec<&str> = named.iter().map(|(s, ..)| *s).collect();
+        let numbers: Vec<&str> = named.iter().map(|(_, r, _)| *r).collect();
+        let orders: Vec<Uuid> = named.iter().map(|(.., o)| *o).collect();
         self.bounded(async {
             let session = self.session().await?;
             let statement = session
                 .client()
                 .prepare_cached(
                     "SELECT a.supplier_id, a.reference, a.business_id, a.order_code, a.attempt_no, o.account, o.spec
-                     FROM unnest($1::text[], $2::text[]) AS p (supplier_id, reference)
-                     JOIN attempts a USING (supplier_id, reference)
+                     FROM unnest($1::text[], $2::text[], $3::uuid[]) AS p (supplier_id, reference, order_code)
+                     JOIN attempts a USING (supplier_id, reference, order_code)
                      JOIN orders o USING (business_id, order_code)",
                 )
                 .await?;
-            let rows = session.client().query(&statement, &[&suppliers, &numbers]).await?;
+            let rows = session.client().query(&statement, &[&suppliers, &numbers, &orders]).await?;
             session.give_back();
             Ok(rows
                 .iter()
@@ -69,7 +76,8 @@ impl Store {
             let statement = session
                 .client()
                 .prepare_cached(
-                    "SELECT o.business_id FROM businesses b JOIN orders o ON o.business_id = b.business_id AND o.order_code = $1",
+                    "SELECT o.business_id FROM businesses b, LATERAL (
+                         SELECT business_id FROM orders WHERE business_id = b.business_id AND order_code = $1 OFFSET 0) o",
                 )
                 .await?;
             let row = session.client().query_opt(&statement, &[&order.uuid()]).await?;

@@ -356,7 +356,7 @@ async fn numbers_used(
     let statement = tx
         .prepare_cached(
             "SELECT n.number FROM unnest($2::text[]) AS n (number)
-             JOIN orders o ON o.biz_code = n.number AND o.business_id = $1",
+             JOIN order_numbers o ON o.biz_code = n.number AND o.business_id = $1",
         )
         .await?;
     let rows = tx

@@ -4,7 +4,7 @@
 //! Every function is one piece of work with a bound on its time; none holds a transaction open across a call to the outside.
 //!
 //! Read in the order of an order's way: `intake` (a batch is stored), `life` (claimed, called, recorded), `callbacks` (reported);
-//! then `sweep` and `waiting` (what stood still, who waits), `reads` (what merchants ask), `story` (what our own people ask), `catalogue` (what changes seldom), `check` (what must hold).
+//! then `sweep` and `waiting` (what stood still, who waits), `months` (old orders out of the way), `reads` (what merchants ask), `story` (what our own people ask), `catalogue` (what changes seldom), `check` (what must hold).
 
 pub mod callbacks;
 mod catalogue;
@@ -19,6 +19,7 @@ pub mod gates;
 pub mod intake;
 pub mod life;
 mod migrate;
+mod months;
 pub mod reads;
 pub mod resend;
 mod seal;

@@ -78,7 +78,10 @@ impl Store {
                 }
                 OrderName::BizCode(code) => {
                     let sql = format!(
-                        "SELECT {FACTS} {ORDERS} WHERE o.business_id = $1 AND o.biz_code = $2"
+                        "SELECT {FACTS} FROM order_numbers n
+                         JOIN orders o ON o.business_id = n.business_id AND o.order_code = n.order_code
+                         JOIN batches b ON b.business_id = o.business_id AND b.batch_id = o.batch_id
+                         WHERE n.business_id = $1 AND n.biz_code = $2"
                     );
                     client
                         .query_opt(

@@ -221,7 +221,8 @@ async fn tell(read: &Transaction<'_>, code: OrderCode) -> Result<Option<OrderSto
                     (extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms,
                     (extract(epoch FROM o.finished_at) * 1000)::bigint AS finished_ms,
                     (extract(epoch FROM t.due_at) * 1000)::bigint AS due_ms
-             FROM businesses s JOIN orders o ON o.business_id = s.business_id AND o.order_code = $1
+             FROM businesses s
+             CROSS JOIN LATERAL (SELECT * FROM orders WHERE business_id = s.business_id AND order_code = $1 OFFSET 0) o
              CROSS JOIN LATERAL (SELECT * FROM batches WHERE business_id = o.business_id AND batch_id = o.batch_id OFFSET 0) b
              LEFT JOIN timers t ON t.business_id = o.business_id AND t.order_code = o.order_code",
         )

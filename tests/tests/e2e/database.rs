@@ -8,7 +8,7 @@ use simulator::Item;
 use crate::harness::{Scene, until};
 
 /// A scene with a succeeded order `done-0`, a failed one `done-1`, and `open-0`, which waits for its supplier; its platform is stopped.
-async fn settled_scene() -> Scene {
+pub(crate) async fn settled_scene() -> Scene {
     let mut scene = Scene::start().await;
     let items = [
         Item::new("done-0", "13800000001"),
@@ -69,8 +69,7 @@ async fn what_may_never_happen_is_refused() {
         ("are fixed", format!("UPDATE orders SET account = '13900000000' WHERE order_code = {open}")),
         ("orders are kept", format!("DELETE FROM orders WHERE order_code = {open}")),
         ("orders are kept", "TRUNCATE orders".into()),
-        ("order_number_once", "INSERT INTO orders (business_id, order_code, batch_id, biz_code, product_code, account, spec, price, counted)
-             SELECT business_id, gen_random_uuid(), batch_id, biz_code, product_code, account, spec, price, counted FROM orders LIMIT 1".into()),
+        ("order_number_once", "INSERT INTO order_numbers SELECT biz_code, business_id, gen_random_uuid() FROM order_numbers LIMIT 1".into()),
         ("batch_number_once", "INSERT INTO batches SELECT business_id, gen_random_uuid(), batch_biz_code, product_code, callback_url, content_digest,
              item_count, total, first_code, last_code, created_at, now() + interval '1 minute' FROM batches LIMIT 1".into()),
         ("too late", "INSERT INTO batches SELECT business_id, gen_random_uuid(), 'late', product_code, callback_url, content_digest,
@@ -268,6 +267,28 @@ async fn what_is_wrong_nevertheless_is_found() {
                 "UPDATE orders SET batch_id = (SELECT batch_id FROM batches WHERE batch_biz_code = 'open') WHERE {open}"
             ),
         ),
+        (
+            "an order's number is its own for ever",
+            "UPDATE order_numbers SET order_code = gen_random_uuid() WHERE biz_code = 'open-0'".into(),
+            format!("UPDATE order_numbers SET {open} WHERE biz_code = 'open-0'"),
+        ),
+        (
+            "a number that is used has its order",
+            "INSERT INTO order_numbers VALUES ('nobody', 'shop', gen_random_uuid())".into(),
+            "DELETE FROM order_numbers WHERE biz_code = 'nobody'".into(),
+        ),
+        (
+            "no order lies outside the months that are kept",
+            "INSERT INTO evidence SELECT business_id, '00000000-0000-0000-0000-000000000001', 1, 1, 0, 0, NULL, '' FROM orders LIMIT 1".into(),
+            "DELETE FROM evidence_outside".into(),
+        ),
+        (
+            "the next month is prepared",
+            "DO $$ BEGIN EXECUTE 'ALTER TABLE evidence' || to_char(now() AT TIME ZONE 'UTC' + interval '1 month', '_YYYY_MM')
+             || ' RENAME TO away'; END $$".into(),
+            "DO $$ BEGIN EXECUTE 'ALTER TABLE away RENAME TO evidence' || to_char(now() AT TIME ZONE 'UTC' + interval '1 month', '_YYYY_MM');
+             END $$".into(),
+        ),
     ];
     let as_replica = async |sql: &str| {
         // With the triggers off, as no role of the platform may.
@@ -307,92 +328,5 @@ async fn what_is_wrong_nevertheless_is_found() {
     assert!(since("2100-01-01T00:00:00Z").0);
     assert!(!since("yesterday").0);
     as_replica(mend).await;
-    scene.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_suppliers_bill_is_compared_item_by_item() {
-    let scene = settled_scene().await;
-    let sql = "SELECT string_agg(a.reference || ',' || o.account || ',' || a.cost / 10000.0 || ',' ||
-               CASE WHEN a.state = 3 THEN 'succeeded' ELSE 'failed' END, E'\\n' ORDER BY o.biz_code)
-               FROM attempts a JOIN orders o USING (business_id, order_code) WHERE a.supplier_id = 'swift'";
-    let lines = scene.ground.ask(sql).await;
-    let file = scene.platform.folder.join("bill.csv");
-    let compare = |lines: &str| {
-        std::fs::write(&file, format!("reference,account,amount,state\n{lines}\n")).unwrap();
-        let file = file.to_str().unwrap();
-        let flags = [
-            "check",
-            "--json",
-            "--supplier",
-            "swift",
-            "--supplier-bill",
-            file,
-        ];
-        let output = scene.platform.tool(&flags);
-        let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        (
-            output.status.code(),
-            said["bill"].clone(),
-            String::from_utf8(output.stderr).unwrap(),
-        )
-    };
-    let (code, bill, text) = compare(&lines);
-    assert_eq!(
-        (code, &bill["matched"], &bill["differences"]),
-        (Some(0), &json!(3), &json!(0)),
-        "{bill} {text}"
-    );
-    let kinds = |bill: &Value| -> Vec<String> {
-        let named = bill["named"].as_array().unwrap();
-        named
-            .iter()
-            .map(|d| d["kind"].as_str().unwrap().to_owned())
-            .collect()
-    };
-    // done-0 was charged, done-1 refused, open-0 is in progress.
-    let (charged, rest) = lines.split_once('\n').unwrap();
-    let (code, bill, _) = compare(rest);
-    assert_eq!(
-        (code, kinds(&bill)),
-        (Some(1), vec!["not_billed".to_owned()])
-    );
-    let wrong = format!(
-        "{charged}\n{charged}\n{}\nRNOBODY,13800000000,1.00,succeeded",
-        rest.replace("failed", "succeeded")
-    );
-    let (_, bill, _) = compare(&wrong);
-    assert_eq!(
-        kinds(&bill),
-        [
-            "billed_twice",
-            "billed_not_charged",
-            "billed_open",
-            "unknown"
-        ]
-    );
-    let (_, bill, _) = compare(
-        &lines
-            .replace("48.7", "49.7")
-            .replace("13800000001", "13800000002"),
-    );
-    assert_eq!(kinds(&bill), ["other_account"]);
-    assert!(
-        !bill.to_string().contains("13800000002"),
-        "accounts are masked: {bill}"
-    );
-    let (_, bill, _) = compare(&lines.replace("48.7", "49.7"));
-    assert_eq!(kinds(&bill), ["other_amount"]);
-    let (_, bill, _) = compare(&charged.replace("succeeded", "failed"));
-    assert_eq!(kinds(&bill), ["denied"]);
-    for (fault, words) in [
-        ("a,b,c", "line 2"),
-        ("a,b,much,failed", "line 2: amount"),
-        ("a,b,1,maybe", "line 2: state"),
-        (",b,1,failed", "line 2: reference"),
-    ] {
-        let (code, _, text) = compare(fault);
-        assert!(code == Some(1) && text.contains(words), "{text}");
-    }
     scene.end().await;
 }

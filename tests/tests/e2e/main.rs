@@ -12,6 +12,7 @@
 mod architecture;
 mod bad_days;
 mod behaviours;
+mod bills;
 mod cancel;
 mod contract;
 mod database;
@@ -21,6 +22,9 @@ mod endpoints;
 mod feed;
 mod harness;
 mod keys;
+mod looks;
+mod months;
+mod pages;
 mod plans;
 mod pushes;
 mod reports;

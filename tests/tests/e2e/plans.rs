@@ -1,5 +1,7 @@
 //! The way that the database takes to a row does not depend on what it happens to know of its tables.
 
+use serde_json::Value;
+
 use crate::harness::{Ground, Scene, outside, until};
 
 /// As the platform's sessions plan.
@@ -9,10 +11,13 @@ const SESSION: &str =
 
 /// What finds rows by the platform's own keys, and the key that each table is to be found by.
 const LOOKUPS: [(&str, &str); 6] = [
-    ("orders o USING (business_id, order_code)", "orders_pkey"),
+    (
+        "orders o USING (business_id, order_code)",
+        "orders_pkey_{month}",
+    ),
     (
         "attempts o USING (business_id, order_code)",
-        "attempts_pkey",
+        "attempts_pkey_{month}",
     ),
     ("timers o USING (business_id, order_code)", "timers_pkey"),
     (
@@ -29,6 +34,22 @@ const LOOKUPS: [(&str, &str); 6] = [
     ),
 ];
 
+/// The indexes of a plan that were asked at all.
+fn indexes_that_ran(plan: &Value, ran: &mut Vec<String>) {
+    match plan {
+        Value::Array(nodes) => nodes.iter().for_each(|node| indexes_that_ran(node, ran)),
+        Value::Object(node) => {
+            if let Some(index) = node.get("Index Name").and_then(Value::as_str)
+                && node["Actual Loops"] != 0
+            {
+                ran.push(index.to_owned());
+            }
+            node.values().for_each(|part| indexes_that_ran(part, ran));
+        }
+        _ => {}
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_are_found_by_their_whole_key_on_a_database_that_is_still_empty() {
     let ground = Ground::shared().await;
@@ -42,10 +63,13 @@ async fn rows_are_found_by_their_whole_key_on_a_database_that_is_still_empty() {
         "{}",
         String::from_utf8_lossy(&migrated.stderr)
     );
+    let month = "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')";
+    let month = ground.ask(month).await;
     for (joined, key) in LOOKUPS {
+        let key = key.replace("{month}", &month);
         let plan = format!(
             "{SESSION} PREPARE looked (text[], uuid[]) AS SELECT o.* FROM unnest($1, $2) AS k (business_id, order_code) JOIN {joined};
-             EXPLAIN (FORMAT JSON) EXECUTE looked ('{{}}', '{{}}')"
+             EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE looked ('{{shop}}', ARRAY[first_code_of((now() AT TIME ZONE 'UTC')::date)])"
         );
         let plan = ground.ask(&plan).await;
         assert!(
@@ -53,6 +77,11 @@ async fn rows_are_found_by_their_whole_key_on_a_database_that_is_still_empty() {
             "{joined}: {plan}"
         );
         assert!(!plan.contains("\"Filter\""), "{joined}: {plan}");
+        // Of a table that is kept by month, one month is asked: all others are in the plan and never run.
+        let plan: Value = serde_json::from_str(&plan).unwrap();
+        let mut ran = vec![];
+        indexes_that_ran(&plan, &mut ran);
+        assert_eq!(ran, [key], "{joined}: {plan}");
     }
     ground.clear().await;
 }

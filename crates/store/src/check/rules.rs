@@ -26,7 +26,7 @@ const BY_HAND: &str = "Somebody wrote to the database by hand, or a migration we
 const WORKERS: &str =
     "Look whether `refill fulfillment` runs for the lane, and at its log for that order.";
 
-pub(super) const RULES: [Rule; 23] = [
+pub(super) const RULES: [Rule; 27] = [
     Rule {
         says: "a balance is the sum of its ledger",
         span: Span::Everything,
@@ -214,5 +214,34 @@ pub(super) const RULES: [Rule; 23] = [
              AND o.order_code BETWEEN b.first_code AND b.last_code
          WHERE b.batch_id IS NULL",
         advice: BY_HAND,
+    },
+    Rule {
+        says: "an order's number is its own for ever",
+        span: Span::Orders,
+        asks: "SELECT o.order_code::text FROM {orders} o LEFT JOIN order_numbers n USING (biz_code, business_id)
+         WHERE n.order_code IS DISTINCT FROM o.order_code",
+        advice: BY_HAND,
+    },
+    Rule {
+        says: "a number that is used has its order",
+        span: Span::Everything,
+        asks: "SELECT n.biz_code FROM order_numbers n LEFT JOIN orders o USING (business_id, order_code)
+         WHERE o.biz_code IS DISTINCT FROM n.biz_code",
+        advice: "If a month was detached, ask with `--since` about what is still attached; else restore the order from a backup.",
+    },
+    Rule {
+        says: "no order lies outside the months that are kept",
+        span: Span::Open,
+        asks: "SELECT order_code::text FROM orders_outside UNION ALL SELECT order_code::text FROM attempts_outside
+         UNION ALL SELECT order_code::text FROM evidence_outside",
+        advice: "A machine's clock was wrong: mend it, then move the rows (migrations/README.md, \"Months\"). Nothing is lost meanwhile.",
+    },
+    Rule {
+        says: "the next month is prepared",
+        span: Span::Open,
+        asks: "SELECT part FROM unnest('{orders,attempts,evidence}'::text[]) AS kept (name),
+             LATERAL (SELECT name || to_char(now() AT TIME ZONE 'UTC' + interval '1 month', '_YYYY_MM') AS part) m
+         WHERE to_regclass(part) IS NULL",
+        advice: "Run `refill migrate`; then look why `refill fulfillment`, which prepares months, did not: its log says.",
     },
 ];

@@ -39,17 +39,22 @@ const BATCHES: &str = "WITH asked AS (
      FROM asked ORDER BY batch_biz_code, business_id
      ON CONFLICT (business_id, batch_biz_code) DO NOTHING";
 
+/// Nothing asks which of the numbers were free: if one was not, all of this is taken back.
 const ORDERS: &str = "WITH item AS MATERIALIZED (
          SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
                               $9::bigint[], $10::boolean[], $11::text[])
              AS item (business_id, code, batch_id, biz_code, product_code, account, attach, spec, price, counted, lane)
+     ), numbered AS (
+         INSERT INTO order_numbers (biz_code, business_id, order_code) SELECT biz_code, business_id, code FROM item
+         ON CONFLICT (biz_code, business_id) DO NOTHING RETURNING order_code
      ), waiting AS (
          INSERT INTO timers (business_id, order_code, lane, kind, due_at)
          SELECT business_id, code, lane, 0, now() + $12::bigint * interval '1 millisecond' FROM item
+     ), stored AS (
+         INSERT INTO orders (business_id, order_code, batch_id, biz_code, product_code, account, attach, spec, price, counted)
+         SELECT business_id, code, batch_id, biz_code, product_code, account, attach, spec, price, counted FROM item
      )
-     INSERT INTO orders (business_id, order_code, batch_id, biz_code, product_code, account, attach, spec, price, counted)
-     SELECT business_id, code, batch_id, biz_code, product_code, account, attach, spec, price, counted FROM item
-     ON CONFLICT (business_id, biz_code) DO NOTHING";
+     SELECT count(*) FROM numbered";
 
 const STOCK: &str = "UPDATE stock s SET units_left = s.units_left - a.units
     FROM (SELECT product_code FROM stock WHERE product_code = ANY ($1) ORDER BY product_code FOR UPDATE) AS locked
@@ -212,7 +217,7 @@ impl<'a> Set<'a> {
         Ok(tx.execute(statement, &values).await?)
     }
 
-    /// The orders with their timers; returns how many numbers were free.
+    /// The orders with their numbers and timers; returns how many numbers were free.
     async fn insert_orders(
         &self,
         tx: &Transaction<'_>,
@@ -261,7 +266,8 @@ impl<'a> Set<'a> {
             &rows.lanes,
             &in_ms(HINT_GRACE),
         ];
-        Ok(tx.execute(statement, &values).await?)
+        let row = tx.query_one(statement, &values).await?;
+        Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())
     }
 
     /// Whether the counted stocks covered what is asked for.

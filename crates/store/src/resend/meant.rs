@@ -51,7 +51,8 @@ pub(super) async fn span(
             row.map(|row| one(row.get(0)))
         }
         Resend::Order(OrderName::BizCode(text)) => {
-            let known = "SELECT order_code FROM orders WHERE business_id = $1 AND biz_code = $2";
+            let known =
+                "SELECT order_code FROM order_numbers WHERE business_id = $1 AND biz_code = $2";
             let row = tx.query_opt(known, &[&business, text]).await?;
             row.map(|row| one(row.get(0)))
         }

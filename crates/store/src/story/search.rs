@@ -56,11 +56,11 @@ impl Store {
                              SELECT business_id, batch_id, first_code, last_code FROM batches
                              WHERE business_id = s.business_id AND batch_biz_code = $2 OFFSET 0) b
                      ), found AS (
-                         SELECT o.business_id, o.order_code
-                         FROM businesses s JOIN orders o ON o.business_id = s.business_id AND o.order_code = $1
+                         SELECT o.business_id, o.order_code FROM businesses s, LATERAL (
+                             SELECT business_id, order_code FROM orders
+                             WHERE business_id = s.business_id AND order_code = $1 OFFSET 0) o
                          UNION
-                         SELECT o.business_id, o.order_code
-                         FROM businesses s JOIN orders o ON o.business_id = s.business_id AND o.biz_code = $2
+                         SELECT business_id, order_code FROM order_numbers WHERE biz_code = $2
                          UNION
                          SELECT o.business_id, o.order_code FROM named n, LATERAL (
                              SELECT business_id, order_code FROM orders
