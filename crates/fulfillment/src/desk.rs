@@ -53,6 +53,11 @@ impl Desk {
                     if same(&counter.supplier, supplier)
                         && counter.signing_key.as_deref() == key =>
                 {
+                    let was_tripped =
+                        before.is_some_and(|desk| desk.catalogue.gates.tripped.contains_key(id));
+                    if was_tripped && !catalogue.gates.tripped.contains_key(id) {
+                        counter.limits.start_over();
+                    }
                     counters.insert(id.clone(), Arc::clone(counter));
                 }
                 _ => match Adapter::build(supplier, &catalogue.platform) {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::life::Call;
-use domain::{BusinessId, OrderKey, SupplierId};
+use domain::{BusinessId, Evidence, OrderKey, Source, SupplierId, Verdict};
 use queue::Delivery;
 use retry::Backoff;
 use store::life::{Claimed, Claims, Outcome, Room};
@@ -148,6 +148,7 @@ impl Dispatch {
             let Some(counter) = counter else { return };
             let begun = Instant::now();
             let evidence = call::make(&claimed, &counter, &catalogue, claimed_at).await;
+            counter.limits.learn(begun, faltered(&evidence));
             drop((permit, entered));
             metrics::histogram!("refill_supplier_call_seconds", "supplier" => claimed.supplier.to_string())
                 .record(begun.elapsed());
@@ -161,6 +162,14 @@ impl Dispatch {
             let _ = heard.send(Heard { outcome, supplier: claimed.supplier, deliveries, is_probe }).await;
         });
     }
+}
+
+/// Whether the supplier gave no usable answer to an order.
+const fn faltered(evidence: &Evidence) -> bool {
+    matches!(
+        (evidence.source, &evidence.verdict),
+        (Source::Submit, Verdict::Unknown { .. })
+    )
 }
 
 /// Orders at suppliers, by business: one merchant's flood must not fill every supplier (`max_in_flight` of the account).

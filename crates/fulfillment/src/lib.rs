@@ -4,7 +4,7 @@
 //! an answer is decided by `domain::life` alone. May be run by any number of processes at once.
 //!
 //! Read in the order of an order's way: `lane` (hints come in), `dispatch` (room, claim), `call` (the supplier), `recorder`
-//! (the verdict). `breaker`, `limits` and `fleet` spare suppliers. `due` brings back what waits for its next look, `sweeper` what stood still;
+//! (the verdict). `breaker`, `limits`, `pace` and `fleet` spare suppliers. `due` brings back what waits for its next look, `sweeper` what stood still;
 //! `months` prepares where orders are kept. `worker` holds them all.
 
 mod breaker;
@@ -16,6 +16,7 @@ mod fleet;
 mod lane;
 mod limits;
 mod months;
+mod pace;
 mod recorder;
 mod settings;
 mod sweeper;

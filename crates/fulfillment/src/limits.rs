@@ -1,5 +1,5 @@
 //! How many calls a supplier takes: at the same time, and per second (`max_in_flight` and `rate` of its card). The limits are the
-//! whole fleet's; this process has its share of them.
+//! whole fleet's; this process has its share of them, and of that as much as the supplier is up to (`pace`).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,6 +8,8 @@ use domain::card::SupplierCard;
 use store::Share;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
+
+use crate::pace::Pace;
 
 /// How soon to look again when nothing says when there will be room.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -32,6 +34,7 @@ struct Inner {
 struct State {
     in_flight: usize,
     bucket: Bucket,
+    pace: Pace,
 }
 
 /// Calls that may begin. Dropped: those that did not begin are free for others.
@@ -54,6 +57,7 @@ impl Limits {
             state: Mutex::new(State {
                 in_flight: 0,
                 bucket: Bucket::new(per_second),
+                pace: Pace::new(),
             }),
             share,
             freed: Notify::new(),
@@ -80,13 +84,14 @@ impl Limits {
     /// Takes up to `most` calls that may begin now; none: there is no room.
     pub(crate) fn try_reserve(&self, most: usize) -> Reservation {
         let share = *self.0.share.borrow();
-        let limit = share.part_of(self.0.max_in_flight) as usize;
         let mut state = self.state();
+        let limit = state.pace.of(share.part_of(self.0.max_in_flight)) as usize;
         let free = limit.saturating_sub(state.in_flight).min(most);
         let calls = if self.0.rate == 0 {
             free
         } else {
-            state.bucket.take(free, share.part_of(self.0.rate))
+            let per_second = state.pace.of(share.part_of(self.0.rate));
+            state.bucket.take(free, per_second)
         };
         state.in_flight += calls;
         Reservation {
@@ -101,12 +106,25 @@ impl Limits {
         drop(reservation);
     }
 
+    /// Learns from a call that has ended.
+    pub(crate) fn learn(&self, begun: Instant, faltered: bool) {
+        self.state().pace.learn(begun, faltered, Instant::now());
+    }
+
+    /// The supplier has just come back: it gets little at first.
+    pub(crate) fn start_over(&self) {
+        self.state().pace.start_over();
+    }
+
     fn look_again_in(&self) -> Duration {
         let rate = self.0.share.borrow().part_of(self.0.rate);
         if rate == 0 {
             return LOOK_AGAIN;
         }
-        let in_ms = self.state().bucket.next_in(rate);
+        let mut state = self.state();
+        let rate = state.pace.of(rate);
+        let in_ms = state.bucket.next_in(rate);
+        drop(state);
         in_ms.clamp(Duration::from_millis(1), LOOK_AGAIN)
     }
 
@@ -144,7 +162,8 @@ impl Drop for Reservation {
     }
 }
 
-/// A bucket that holds at most one second's calls.
+/// A bucket that holds at most a tenth of a second's calls, and at least one: more at once would be above the rate in the second that
+/// follows.
 #[derive(Debug)]
 struct Bucket {
     /// In millionths of a call.
@@ -154,10 +173,14 @@ struct Bucket {
 
 const CALL: u64 = 1_000_000;
 
+fn most(per_second: u32) -> u64 {
+    (u64::from(per_second) * CALL / 10).max(CALL)
+}
+
 impl Bucket {
     fn new(per_second: u32) -> Self {
         Self {
-            level: u64::from(per_second) * CALL,
+            level: most(per_second),
             filled_at: Instant::now(),
         }
     }
@@ -166,8 +189,7 @@ impl Bucket {
         let now = Instant::now();
         let micros = u64::try_from((now - self.filled_at).as_micros()).unwrap_or(u64::MAX);
         let gained = micros.saturating_mul(u64::from(per_second));
-        let most = u64::from(per_second) * CALL;
-        self.level = self.level.saturating_add(gained).min(most);
+        self.level = self.level.saturating_add(gained).min(most(per_second));
         self.filled_at = now;
     }
 
@@ -180,7 +202,7 @@ impl Bucket {
         whole
     }
 
-    /// More than a second's calls are cut at the next filling.
+    /// More than it holds is cut at the next filling.
     const fn put_back(&mut self, calls: usize) {
         self.level = self.level.saturating_add(calls as u64 * CALL);
     }
@@ -258,8 +280,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_more_calls_begin_in_a_second_than_the_card_allows() {
         let limits = limits(1_000, 50);
-        assert_eq!(limits.try_reserve(200).len(), 50);
-        assert_eq!(limits.try_reserve(200).len(), 0);
+        assert_eq!(limits.try_reserve(200).len(), 5, "a tenth of a second's");
+        let mut begun = 0;
+        for _ in 0..100 {
+            tokio::time::advance(Duration::from_millis(10)).await;
+            begun += limits.try_reserve(200).len();
+        }
+        assert_eq!(begun, 50);
         tokio::time::advance(Duration::from_millis(100)).await;
         let five = limits.try_reserve(200);
         assert_eq!(five.len(), 5);
@@ -268,5 +295,15 @@ mod tests {
         let begun = Instant::now();
         assert_eq!(limits.reserve(200).await.len(), 1);
         assert!(begun.elapsed() >= Duration::from_millis(20));
+    }
+
+    #[tokio::test]
+    async fn a_supplier_that_falters_gets_less() {
+        let limits = limits(100, 0);
+        let begun = Instant::now();
+        limits.learn(begun, true);
+        assert_eq!(limits.try_reserve(200).len(), 80);
+        limits.start_over();
+        assert_eq!(limits.try_reserve(200).len(), 2);
     }
 }

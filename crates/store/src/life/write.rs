@@ -497,26 +497,26 @@ async fn post(tx: &Transaction<'_>, set: &[Written]) -> Result<(), StoreError> {
     // Locked in the order of their names first: two sets that share businesses must not wait for each other in a ring.
     let statement = tx
         .prepare_cached(
-            "WITH p AS MATERIALIZED (
-                 SELECT *, row_number() OVER (PARTITION BY business_id ORDER BY place) AS no
+            "WITH sums AS MATERIALIZED (
+                 SELECT business_id, count(*) AS postings, sum(price)::bigint AS held,
+                        coalesce(sum(price) FILTER (WHERE settled), 0)::bigint AS spent,
+                        array_agg(order_code ORDER BY place) AS codes, array_agg(settled ORDER BY place) AS settled,
+                        array_agg(price ORDER BY place) AS prices, array_agg(note ORDER BY place) AS notes
                  FROM unnest($1::text[], $2::uuid[], $3::boolean[], $4::bigint[], $5::text[]) WITH ORDINALITY
                      AS p (business_id, order_code, settled, price, note, place)
-             ), sums AS (
-                 SELECT business_id, count(*) AS postings, sum(price) AS held, sum(price) FILTER (WHERE settled) AS spent
-                 FROM p GROUP BY business_id
+                 GROUP BY business_id
              ), locked AS (
                  SELECT business_id FROM balances WHERE business_id = ANY ($1) ORDER BY business_id FOR UPDATE
              ), moved AS (
-                 UPDATE balances b SET prepaid = b.prepaid - coalesce(s.spent, 0), held = b.held - s.held,
-                                       feed_no = b.feed_no + s.postings
+                 UPDATE balances b SET prepaid = b.prepaid - s.spent, held = b.held - s.held, feed_no = b.feed_no + s.postings
                  FROM locked JOIN sums s USING (business_id)
                  WHERE b.business_id = locked.business_id
-                 RETURNING b.business_id, b.feed_no - s.postings AS before
+                 RETURNING b.business_id, b.feed_no - s.postings AS before, s.codes, s.settled, s.prices, s.notes
              )
              INSERT INTO ledger (business_id, posting_ref, step, kind, prepaid_delta, held_delta, note, feed_no)
-             SELECT p.business_id, p.order_code, 1, CASE WHEN settled THEN 'settle' ELSE 'release' END,
-                    CASE WHEN settled THEN -price ELSE 0 END, -price, note, m.before + p.no
-             FROM p JOIN moved m ON m.business_id = p.business_id",
+             SELECT m.business_id, p.code, 1, CASE WHEN p.settled THEN 'settle' ELSE 'release' END,
+                    CASE WHEN p.settled THEN -p.price ELSE 0 END, -p.price, p.note, m.before + p.place
+             FROM moved m, unnest(m.codes, m.settled, m.prices, m.notes) WITH ORDINALITY AS p (code, settled, price, note, place)",
         )
         .await?;
     let rows = tx
