@@ -6,16 +6,23 @@
 mod callback;
 mod catalogue;
 mod cpu;
+mod crowd;
+mod curve;
+mod flat;
 mod latency;
 mod measured;
 mod memory;
 mod meter;
 mod offer;
+mod overload;
+mod picture;
+mod recovery;
 mod report;
 mod roles;
 mod sender;
 mod shares;
 mod stage;
+mod steps;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -88,6 +95,14 @@ pub(crate) struct Flags {
 enum Only {
     /// Status reports: how many a second, at which cost, and how much bad endpoints disturb the good ones.
     Callback(callback::Flags),
+    /// What an order costs while ten thousand, a hundred thousand, a million others are stored and wait.
+    Flat(flat::Flags),
+    /// Throughput and latency over the offered load, cost over the backlog; with a picture.
+    Curve(curve::Flags),
+    /// Five times what the door takes; one account's flood beside others; thousands of idle connections.
+    Overload(overload::Flags),
+    /// A supplier that comes back at half its strength, to a backlog.
+    Recovery(recovery::Flags),
 }
 
 impl Flags {
@@ -137,6 +152,10 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> 
     };
     let told = match &flags.only {
         Some(Only::Callback(flags)) => callback::run(&place, flags).await,
+        Some(Only::Flat(flags)) => flat::run(&place, flags).await,
+        Some(Only::Curve(flags)) => curve::run(&place, flags).await,
+        Some(Only::Overload(flags)) => overload::run(&place, flags).await,
+        Some(Only::Recovery(flags)) => recovery::run(&place, flags).await,
         None => whole_way(&place, &flags).await,
     };
     servers.stop().await;

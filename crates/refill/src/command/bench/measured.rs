@@ -12,8 +12,8 @@ use super::roles::Roles;
 use super::sender::{self, Sent};
 use super::stage::Stage;
 
-/// How long no report may come while some are missing.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// How long no report may come while some are missing: a supplier that has tripped rests for at most five minutes.
+const PATIENCE: Duration = Duration::from_mins(6);
 /// The most orders that warm a platform up.
 const WARM_UP: u32 = 2_000;
 

@@ -16,7 +16,7 @@ use super::stage::Stage;
 pub(super) const OUTSIDE: [&str; 2] = ["bench", "supplier"];
 /// The broker counts every five seconds: what has not moved for longer stands still.
 const STANDS_STILL: Duration = Duration::from_secs(6);
-const STANDS_STILL_WITHIN: Duration = Duration::from_mins(1);
+const STANDS_STILL_WITHIN: Duration = Duration::from_mins(10);
 
 /// What one order has cost.
 #[derive(Clone, Debug, Default)]

@@ -113,23 +113,22 @@ impl Report {
         row("batches refused, and sent again", &|m| {
             u32::try_from(m.refusals.count()).ok().map(f64::from)
         });
-        cost_rows(
-            &mut table,
-            &runs.iter().map(|run| &run.cost).collect::<Vec<_>>(),
-            self.floor.is_some(),
-        );
+        let costs: Vec<&Cost> = runs.iter().map(|run| &run.cost).collect();
+        let beside_floor = self.floor.is_some();
+        let ratio = beside_floor.then_some((|refill, floor| refill / floor) as fn(f64, f64) -> f64);
+        cost_rows(&mut table, &costs, ratio);
         table
     }
 }
 
-/// What orders have cost, a row each; with the first's ratio to the last behind, if that is asked for.
-pub(super) fn cost_rows(table: &mut Table, costs: &[&Cost], with_ratio: bool) {
+/// What orders have cost, a row each; behind it what comes of the first and the last, if that is asked for.
+pub(super) fn cost_rows(table: &mut Table, costs: &[&Cost], ratio: Option<fn(f64, f64) -> f64>) {
     let mut row = |name: String, of: &dyn Fn(&Cost) -> Option<f64>| {
         let mut values: Vec<Option<f64>> = costs.iter().map(|cost| of(cost)).collect();
-        if let (true, Some(Some(first)), Some(Some(last))) =
-            (with_ratio, values.first(), values.last())
+        if let (Some(ratio), Some(Some(first)), Some(Some(last))) =
+            (ratio, values.first(), values.last())
         {
-            values.push(Some(first / last));
+            values.push(Some(ratio(*first, *last)));
         }
         table.row(name, values);
     };
