@@ -158,6 +158,9 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> 
         Some(Only::Recovery(flags)) => recovery::run(&place, flags).await,
         None => whole_way(&place, &flags).await,
     };
+    if told.is_err() {
+        eprintln!("{}", roles::last_words(&folder));
+    }
     servers.stop().await;
     if kept.is_none() {
         let _ = std::fs::remove_dir_all(&folder);

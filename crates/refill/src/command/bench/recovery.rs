@@ -53,6 +53,10 @@ struct Recovery {
     first_call_after_s: Option<u64>,
     drained_after: Duration,
     orders: u32,
+    /// Of them, so many came to nothing.
+    failed: u64,
+    /// From its fall on; the other calls from its return on.
+    all_submits: u64,
     calls: Calls,
     most_calls_a_second: u64,
 }
@@ -113,6 +117,8 @@ async fn recover(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Res
     let sent = sender::send(stage, url, &few).await?;
     let before = delivered(stage, &sent, 1).await?.all;
 
+    let failed_before = stage.received.summary().failed;
+    let submits_before = submits(&supplier.calls().await?);
     supplier.control(&json!({ "down": true })).await?;
     let backlog = Offer {
         sizes: vec![OLD_BATCH],
@@ -132,6 +138,7 @@ async fn recover(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Res
     let of_old = delivered(stage, &old, 1).await?;
 
     let calls = supplier.calls().await?;
+    let all_submits = submits(&calls) - submits_before;
     let since: Vec<Calls> = calls
         .into_iter()
         .filter(|calls| calls.second >= back.as_secs())
@@ -153,9 +160,15 @@ async fn recover(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Res
         first_call_after_s: taken.map(|calls| calls.second - back.as_secs()),
         drained_after: Duration::from_micros(last_us.saturating_sub(back_us)),
         orders: old.orders() + sent.orders(),
+        failed: stage.received.summary().failed - failed_before,
+        all_submits,
         calls: sum,
         most_calls_a_second: since.iter().map(|calls| calls.submits).max().unwrap_or(0),
     })
+}
+
+fn submits(calls: &[Calls]) -> u64 {
+    calls.iter().map(|calls| calls.submits).sum()
 }
 
 /// How long after the supplier's return the orders were reported.
@@ -212,7 +225,7 @@ impl Recovery {
     /// Submits beyond the first of each order, as a part of those.
     fn retries(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "calls are far below 2^52")]
-        let submits = self.calls.submits as f64;
+        let submits = self.all_submits as f64;
         (submits / f64::from(self.orders.max(1)) - 1.0).max(0.0)
     }
 
@@ -223,6 +236,7 @@ impl Recovery {
             "supplier_takes_per_second": self.flags.rate / 2,
             "most_calls_per_second": self.most_calls_a_second,
             "orders": self.orders,
+            "failed": self.failed,
             "submits": self.calls.submits,
             "submits_refused": self.calls.refused,
             "queries": self.calls.queries,
@@ -241,6 +255,7 @@ impl Recovery {
         let whole = |count: u64| u32::try_from(count).ok().map(f64::from);
         let mut row = |name: &str, figure: Option<f64>| table.row(name, [figure]);
         row("orders", Some(f64::from(self.orders)));
+        row("… that failed", whole(self.failed));
         row(
             "calls a second that its card allows",
             Some(f64::from(self.flags.rate)),
@@ -253,7 +268,7 @@ impl Recovery {
         row("submits since its return", whole(self.calls.submits));
         row("… refused", whole(self.calls.refused));
         row(
-            "… beyond the first of each order, %",
+            "submits beyond the first of each order, %",
             Some(self.retries() * 100.0),
         );
         row("queries", whole(self.calls.queries));

@@ -1,6 +1,8 @@
 //! The platform as processes, one for each role, like the fleet.
 
+use std::fs::File;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -15,9 +17,13 @@ use super::stage::{Stage, free_address};
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Where in the bench's folder the processes log: under overload they have much to say.
+const LOG: &str = "roles.log";
+
 /// Processes that run.
 pub(super) struct Roles {
     pub(super) openapi_url: String,
+    log: File,
     children: Vec<(&'static str, Child)>,
 }
 
@@ -31,6 +37,7 @@ impl Roles {
         let listen = free_address()?;
         let mut roles = Self {
             openapi_url: format!("http://{listen}"),
+            log: log(&stage.folder)?,
             children: vec![],
         };
         roles.start_supplier(stage, supplier_flags)?;
@@ -50,6 +57,7 @@ impl Roles {
         let listen = free_address()?;
         let mut roles = Self {
             openapi_url: format!("http://{listen}"),
+            log: log(&stage.folder)?,
             children: vec![],
         };
         roles.start_supplier(stage, &[])?;
@@ -106,6 +114,7 @@ impl Roles {
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(self.log.try_clone()?)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("{name} cannot be started"))?;
@@ -139,6 +148,19 @@ impl Roles {
             }
         }
     }
+}
+
+fn log(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join(LOG);
+    let log = File::options().create(true).append(true).open(&path);
+    log.with_context(|| path.display().to_string())
+}
+
+/// The last lines that the processes have logged.
+pub(super) fn last_words(folder: &Path) -> String {
+    let log = std::fs::read_to_string(folder.join(LOG)).unwrap_or_default();
+    let last: Vec<&str> = log.lines().rev().take(20).collect();
+    last.into_iter().rev().collect::<Vec<_>>().join("\n")
 }
 
 /// Where the measured way's supplier listens.
