@@ -38,6 +38,7 @@ use self::roles::Roles;
 use self::stage::{Stage, free_address};
 use super::dev;
 use super::floor::CallbackSign;
+use crate::process::told_to_stop;
 use crate::settings::Settings;
 
 /// The flags of `refill bench`.
@@ -150,13 +151,20 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> 
         servers: &servers,
         folder: &folder,
     };
-    let told = match &flags.only {
-        Some(Only::Callback(flags)) => callback::run(&place, flags).await,
-        Some(Only::Flat(flags)) => flat::run(&place, flags).await,
-        Some(Only::Curve(flags)) => curve::run(&place, flags).await,
-        Some(Only::Overload(flags)) => overload::run(&place, flags).await,
-        Some(Only::Recovery(flags)) => recovery::run(&place, flags).await,
-        None => whole_way(&place, &flags).await,
+    let measuring = async {
+        match &flags.only {
+            Some(Only::Callback(flags)) => callback::run(&place, flags).await,
+            Some(Only::Flat(flags)) => flat::run(&place, flags).await,
+            Some(Only::Curve(flags)) => curve::run(&place, flags).await,
+            Some(Only::Overload(flags)) => overload::run(&place, flags).await,
+            Some(Only::Recovery(flags)) => recovery::run(&place, flags).await,
+            None => whole_way(&place, &flags).await,
+        }
+    };
+    // Dropped, the measurement kills its processes.
+    let told = tokio::select! {
+        told = measuring => told,
+        () = told_to_stop() => Err(anyhow::anyhow!("stopped before the end")),
     };
     if told.is_err() {
         eprintln!("{}", roles::last_words(&folder));
