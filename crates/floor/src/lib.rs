@@ -1,6 +1,6 @@
 //! The floor under every measurement: the least program that could be said to do the same as the platform.
 //!
-//! One row per order, two messages, one supplier call, one signed report; no ledger, no attempts, no evidence, no retries, and the first
+//! One row per order that is updated twice, two messages, one supplier call, one signed report; no ledger, no attempts, no evidence, no retries, and the first
 //! fault ends it. `refill bench` runs it beside the platform, on the same servers, so that a speed can be read as a ratio. It takes only
 //! the signatures from our rooms (`openapi`): the cryptography costs both the same. Nothing may depend on it but the bench.
 //!
@@ -38,8 +38,8 @@ pub struct Settings {
     pub database_url: String,
     /// RabbitMQ.
     pub amqp_url: String,
-    /// Signs reports (PEM).
-    pub platform_private_key: String,
+    /// Signs reports.
+    pub report_key: SigningKey,
     /// Verifies requests (PEM).
     pub merchant_public_key: String,
 }
@@ -94,7 +94,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         broker: broker.clone(),
         http,
         callback: settings.callback,
-        key: SigningKey::rsa_from_pem(&settings.platform_private_key)?,
+        rows: rows.clone(),
+        key: settings.report_key,
     };
     let door = door::Door {
         rows,

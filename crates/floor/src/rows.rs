@@ -55,4 +55,13 @@ impl Rows {
         client.execute(&statement, &[&ids, &upstream]).await?;
         Ok(())
     }
+
+    /// Records that merchants were told.
+    pub(crate) async fn reported(&self, ids: &[Uuid]) -> Result<(), FloorError> {
+        let client = self.pool.get().await?;
+        let sql = "UPDATE floor_order SET state = 3 WHERE id = ANY($1)";
+        let statement = client.prepare_cached(sql).await?;
+        client.execute(&statement, &[&ids]).await?;
+        Ok(())
+    }
 }

@@ -16,7 +16,7 @@ use crate::rows::Rows;
 /// Calls at the same time.
 pub(crate) const CALLS: usize = 256;
 /// Orders recorded together.
-const SET: usize = 500;
+pub(crate) const SET: usize = 500;
 
 pub(crate) struct Worker {
     pub(crate) rows: Rows,

@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 
-use tokio_postgres::NoTls;
-
 use crate::compose::{self, Compose};
 use crate::folder::Folder;
-use crate::postgres::Postgres;
+use crate::postgres::{Postgres, statement};
 use crate::rabbitmq::RabbitMq;
 use crate::{Result, ServersError, apt};
 
@@ -23,6 +21,8 @@ pub struct Settings {
     pub fsync: bool,
     /// Whether apt may be used when there is no other way.
     pub install: bool,
+    /// Whether a private PostgreSQL counts its statements (`pg_stat_statements`), where that comes with it. It costs a little.
+    pub count_statements: bool,
 }
 
 impl Settings {
@@ -34,6 +34,7 @@ impl Settings {
             amqp_url: None,
             fsync: true,
             install: true,
+            count_statements: false,
         }
     }
 }
@@ -151,6 +152,15 @@ impl Servers {
         named.into_iter().flatten().collect()
     }
 
+    /// How many messages a private broker has taken in all, by its own count; `None`: the broker is not ours to ask. It counts
+    /// about every five seconds.
+    pub async fn published(&self) -> Result<Option<u64>> {
+        match &self.broker {
+            Broker::Private(rabbitmq) => rabbitmq.published().await.map(Some),
+            Broker::Given(_) | Broker::Container => Ok(None),
+        }
+    }
+
     /// The private PostgreSQL.
     pub fn postgres(&mut self) -> Result<&mut Postgres> {
         match &mut self.database {
@@ -175,8 +185,7 @@ impl Servers {
 
     /// Makes an empty database and returns its URL.
     pub async fn create_database(&self, name: &str) -> Result<String> {
-        self.database_statement(&format!("CREATE DATABASE \"{name}\""))
-            .await?;
+        statement(&self.database_url, &format!("CREATE DATABASE \"{name}\"")).await?;
         let (before, _) = self
             .database_url
             .rsplit_once('/')
@@ -186,24 +195,11 @@ impl Servers {
 
     /// Removes a database, with all connections to it.
     pub async fn drop_database(&self, name: &str) -> Result<()> {
-        self.database_statement(&format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"))
-            .await
-    }
-
-    async fn database_statement(&self, sql: &str) -> Result<()> {
-        let failed = |error: tokio_postgres::Error| ServersError::Program {
-            program: "PostgreSQL".into(),
-            why: error
-                .as_db_error()
-                .map_or_else(|| error.to_string(), ToString::to_string),
-        };
-        let (client, connection) = tokio_postgres::connect(&self.database_url, NoTls)
-            .await
-            .map_err(failed)?;
-        tokio::select! {
-            done = client.batch_execute(sql) => done.map_err(failed),
-            ended = connection => ended.map_err(failed),
-        }
+        statement(
+            &self.database_url,
+            &format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"),
+        )
+        .await
     }
 
     /// Makes a virtual host with our policies and returns its URL.
@@ -269,7 +265,7 @@ async fn start_database(
         server: "PostgreSQL",
         tried: tried.join("; "),
     })?;
-    let postgres = Postgres::launch(programs.clone(), folder, settings.fsync).await?;
+    let postgres = Postgres::launch(programs.clone(), folder, settings).await?;
     report.push(format!(
         "PostgreSQL: a private instance of {} under {}",
         programs.display(),

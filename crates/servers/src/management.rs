@@ -18,6 +18,19 @@ pub(crate) struct Management {
     password: String,
 }
 
+/// What is read of `/api/overview`. A broker that has not seen a message tells nothing of messages.
+#[derive(Deserialize)]
+struct Overview {
+    #[serde(default)]
+    message_stats: MessageStats,
+}
+
+#[derive(Default, Deserialize)]
+struct MessageStats {
+    #[serde(default)]
+    publish: u64,
+}
+
 #[derive(Deserialize)]
 struct Definitions {
     policies: Vec<Policy>,
@@ -44,16 +57,19 @@ impl Management {
         })
     }
 
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client
+            .request(method, format!("{}/{path}", self.base))
+            .basic_auth("refill", Some(&self.password))
+    }
+
     async fn send(
         &self,
         method: Method,
         path: &str,
         body: Option<&serde_json::Value>,
     ) -> Result<StatusCode> {
-        let mut request = self
-            .client
-            .request(method, format!("{}/{path}", self.base))
-            .basic_auth("refill", Some(&self.password));
+        let mut request = self.request(method, path);
         if let Some(body) = body {
             request = request
                 .header("content-type", "application/json")
@@ -82,6 +98,18 @@ impl Management {
         self.send(Method::GET, "health/checks/local-alarms", None)
             .await
             .is_ok_and(|status| status.is_success())
+    }
+
+    /// Messages that were published in all, as of the last sample.
+    pub(crate) async fn published(&self) -> Result<u64> {
+        let answer = self.request(Method::GET, "overview").send().await;
+        let text = answer.map_err(failed)?.text().await.map_err(failed)?;
+        let overview: Overview =
+            serde_json::from_str(&text).map_err(|error| ServersError::Program {
+                program: "RabbitMQ's management".into(),
+                why: error.to_string(),
+            })?;
+        Ok(overview.message_stats.publish)
     }
 
     pub(crate) async fn create_vhost(&self, name: &str) -> Result<()> {

@@ -11,6 +11,7 @@ use tokio_postgres::NoTls;
 
 use crate::folder::{Folder, file_error, make, write_secret};
 use crate::guard::{Guard, Mark};
+use crate::launcher::Settings;
 use crate::program::{children, first_existing, in_path, is_root, run, wait_until};
 use crate::{Result, ServersError};
 
@@ -29,6 +30,7 @@ pub struct Postgres {
     port: u16,
     password: String,
     fsync: bool,
+    count_statements: bool,
     mark: Mark,
     running: Option<(Child, Guard)>,
 }
@@ -57,7 +59,11 @@ impl Postgres {
     }
 
     /// Prepares the cluster and starts it. What an earlier launcher left running on it is ended first.
-    pub(crate) async fn launch(programs: PathBuf, folder: &Folder, fsync: bool) -> Result<Self> {
+    pub(crate) async fn launch(
+        programs: PathBuf,
+        folder: &Folder,
+        settings: &Settings,
+    ) -> Result<Self> {
         let home = reachable(&folder.path().join("postgres")).await?;
         let cluster = home.join("data");
         let mut hasher = DefaultHasher::new();
@@ -71,13 +77,15 @@ impl Postgres {
             signal: "INT",
             guard_file: home.join("guard.pid"),
         };
+        let counter = programs.join("../lib/pg_stat_statements.so");
         let mut postgres = Self {
+            count_statements: settings.count_statements && counter.exists(),
             programs,
             sockets,
             log: home.join("log"),
             port: folder.port("postgres")?,
             password: folder.secret("postgres")?,
-            fsync,
+            fsync: settings.fsync,
             mark,
             running: None,
             cluster,
@@ -86,6 +94,10 @@ impl Postgres {
         postgres.mark.end().await?;
         postgres.make_cluster(&home).await?;
         postgres.start().await?;
+        if postgres.count_statements {
+            let sql = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";
+            statement(&postgres.url("postgres"), sql).await?;
+        }
         Ok(postgres)
     }
 
@@ -148,6 +160,9 @@ impl Postgres {
             &format!("fsync={sync}"),
         ] {
             server.args(["-c", setting]);
+        }
+        if self.count_statements {
+            server.args(["-c", "shared_preload_libraries=pg_stat_statements"]);
         }
         let child = server
             .stdin(Stdio::null())
@@ -229,6 +244,21 @@ impl Postgres {
     /// The server's first process.
     pub fn pid(&self) -> Option<u32> {
         self.mark.running().first().copied()
+    }
+}
+
+/// Runs one statement on a connection of its own.
+pub(crate) async fn statement(url: &str, sql: &str) -> Result<()> {
+    let failed = |error: tokio_postgres::Error| ServersError::Program {
+        program: "PostgreSQL".into(),
+        why: error
+            .as_db_error()
+            .map_or_else(|| error.to_string(), ToString::to_string),
+    };
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.map_err(failed)?;
+    tokio::select! {
+        done = client.batch_execute(sql) => done.map_err(failed),
+        ended = connection => ended.map_err(failed),
     }
 }
 

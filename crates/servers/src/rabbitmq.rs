@@ -243,6 +243,11 @@ impl RabbitMq {
         self.management.delete_vhost(name).await
     }
 
+    /// Messages that were published in all, by the node's own count, which is a few seconds behind.
+    pub(crate) async fn published(&self) -> Result<u64> {
+        self.management.published().await
+    }
+
     /// The node's process.
     pub fn pid(&self) -> Option<u32> {
         let pid = read_pid(&self.home.join("node.pid"))?;

@@ -90,6 +90,15 @@ impl MerchantClient {
         Self::new(base_url, merchant_id, business_id, signer)
     }
 
+    /// The same way for another account with the same key.
+    #[must_use]
+    pub fn of_business(&self, business_id: &str) -> Self {
+        Self {
+            business_id: business_id.to_owned(),
+            ..self.clone()
+        }
+    }
+
     fn new(
         base_url: &str,
         merchant_id: &str,

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -24,6 +23,7 @@ use crate::magic::Behaviour;
 use crate::pages;
 use crate::push::{Kind, Push, PushTask, Pusher};
 use crate::server::serve;
+use crate::strength::Strength;
 
 /// Longer than any customer waits.
 const FOR_EVER: Duration = Duration::from_secs(40);
@@ -55,7 +55,7 @@ pub(crate) struct Desk {
     settings: FormMd5Settings,
     pub(crate) book: Arc<Book>,
     pusher: Pusher,
-    down: Arc<AtomicBool>,
+    strength: Arc<Strength>,
 }
 
 impl FormMd5Supplier {
@@ -70,7 +70,7 @@ impl FormMd5Supplier {
             settings,
             book,
             pusher,
-            down: Arc::default(),
+            strength: Arc::default(),
         };
         Ok(Self {
             desk: Arc::new(desk),
@@ -87,7 +87,7 @@ impl FormMd5Supplier {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), SimulatorError> {
-        let pages = pages::router(Arc::clone(&self.desk.book), Arc::clone(&self.desk.down));
+        let pages = pages::router(Arc::clone(&self.desk.book), Arc::clone(&self.desk.strength));
         let router = Router::new()
             .route("/yrapi.php/index/recharge", post(recharge))
             .route("/yrapi.php/index/check", post(check))
@@ -108,7 +108,7 @@ fn said(errno: i32, errmsg: &str, data: &Value) -> Response {
 impl Desk {
     /// The form's fields, if it comes from the customer.
     fn read(&self, body: &[u8]) -> Result<Fields, Box<Response>> {
-        if self.down.load(Ordering::Relaxed) {
+        if self.strength.is_down() {
             return Err(Box::new(StatusCode::SERVICE_UNAVAILABLE.into_response()));
         }
         let fields =
@@ -187,10 +187,14 @@ impl Desk {
 
 async fn recharge(State(desk): State<Arc<Desk>>, body: Bytes) -> Response {
     let _present = desk.book.come_in();
+    let turn = desk.strength.turn().await;
     let fields = match desk.read(&body) {
         Ok(fields) => fields,
         Err(refused) => return *refused,
     };
+    if turn.is_err() {
+        return StatusCode::TOO_MANY_REQUESTS.into_response();
+    }
     for name in ["out_trade_num", "product_id", "mobile", "notify_url"] {
         if fields.get(name).is_none_or(String::is_empty) {
             return said(1004, &format!("{name} is missing"), &Value::Null);
@@ -274,6 +278,7 @@ async fn answer(desk: &Desk, entry: &Entry, behaviour: Behaviour, notify: String
 }
 
 async fn check(State(desk): State<Arc<Desk>>, body: Bytes) -> Response {
+    desk.strength.note_query();
     let fields = match desk.read(&body) {
         Ok(fields) => fields,
         Err(refused) => return *refused,

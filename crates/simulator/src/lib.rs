@@ -21,6 +21,7 @@ mod open_sign;
 mod pages;
 mod push;
 mod server;
+mod strength;
 
 pub use book::{BookSummary, End, Entry};
 pub use client::{Answered, Item, MerchantClient};

@@ -97,6 +97,7 @@ struct Kept {
     orders: HashMap<String, Received>,
     /// Reports of whole batches, by the merchant's number.
     batches: HashMap<String, serde_json::Value>,
+    taken: u64,
     reports: u64,
     bad_signatures: u64,
     unreadable: u64,
@@ -207,12 +208,14 @@ impl ReceivedHandle {
 
     /// How many orders have a report that was taken.
     pub fn taken(&self) -> u64 {
-        self.desk.summary().taken
+        self.desk.lock().taken
     }
 
-    /// Everything, by the merchant's number.
-    pub fn all(&self) -> HashMap<String, Received> {
-        self.desk.lock().orders.clone()
+    /// When the first report of an order came that was taken, Unix microseconds.
+    pub fn taken_at_us(&self, biz_code: &str) -> Option<u64> {
+        let kept = self.desk.lock();
+        let received = kept.orders.get(biz_code)?;
+        (received.taken_at_us > 0).then_some(received.taken_at_us)
     }
 }
 
@@ -236,23 +239,25 @@ impl Desk {
             });
         received.reports += 1;
         received.conflict |= received.status != report.status;
-        if received.taken_at_us == 0 && manner.takes(received.reports) {
+        let report_no = received.reports;
+        if received.taken_at_us == 0 && manner.takes(report_no) {
             received.taken_at_us = now_us();
+            kept.taken += 1;
         }
-        Some(received.reports)
+        Some(report_no)
     }
 
     fn summary(&self) -> ReceivedSummary {
         let kept = self.lock();
         let mut sums = ReceivedSummary {
             reports: kept.reports,
+            taken: kept.taken,
             bad_signatures: kept.bad_signatures,
             unreadable: kept.unreadable,
             ..ReceivedSummary::default()
         };
         for order in kept.orders.values() {
             sums.orders += 1;
-            sums.taken += u64::from(order.taken_at_us > 0);
             sums.succeeded += u64::from(order.status == 2);
             sums.failed += u64::from(order.status == 3);
             sums.repeated += u64::from(order.reports > 1);

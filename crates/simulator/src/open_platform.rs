@@ -6,7 +6,6 @@ mod nonces;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -24,6 +23,7 @@ use crate::open_sign::{SignedHeaders, Signer, Verifier};
 use crate::pages;
 use crate::push::{PushTask, Pusher};
 use crate::server::serve;
+use crate::strength::Strength;
 use nonces::Nonces;
 
 const WINDOW_MS: u64 = 300_000;
@@ -59,7 +59,7 @@ struct Desk {
     nonces: Nonces,
     book: Arc<Book>,
     pusher: Pusher,
-    down: Arc<AtomicBool>,
+    strength: Arc<Strength>,
 }
 
 impl OpenPlatformSupplier {
@@ -82,7 +82,7 @@ impl OpenPlatformSupplier {
             nonces: Nonces::default(),
             book,
             pusher,
-            down: Arc::default(),
+            strength: Arc::default(),
         };
         Ok(Self {
             desk: Arc::new(desk),
@@ -99,7 +99,7 @@ impl OpenPlatformSupplier {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), SimulatorError> {
-        let pages = pages::router(Arc::clone(&self.desk.book), Arc::clone(&self.desk.down));
+        let pages = pages::router(Arc::clone(&self.desk.book), Arc::clone(&self.desk.strength));
         let router = Router::new()
             .route("/v1/openapi/order/batch", post(batch::answer))
             .route("/v1/openapi/order/info", post(info::answer))
@@ -129,7 +129,7 @@ fn refused(status: i32, message: &str) -> Response {
 impl Desk {
     /// The contract's checks, in its order, as far as the body.
     fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Box<Response>> {
-        if self.down.load(Ordering::Relaxed) {
+        if self.strength.is_down() {
             return Err(Box::new(StatusCode::SERVICE_UNAVAILABLE.into_response()));
         }
         let signed = SignedHeaders::read(headers).map_err(|name| Box::new(refused(3, name)))?;

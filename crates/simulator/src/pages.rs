@@ -1,21 +1,20 @@
 //! What a supplier shows of its book, and how it is switched off and on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::book::{Book, BookSummary, Entry};
+use crate::strength::{Calls, Control, Strength};
 
 #[derive(Clone)]
 struct Shown {
     book: Arc<Book>,
-    down: Arc<AtomicBool>,
+    strength: Arc<Strength>,
 }
 
 #[derive(Deserialize)]
@@ -23,19 +22,15 @@ struct Which {
     account: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Control {
-    down: bool,
-}
-
-/// `/book`, `/book/summary`, `/book/{reference}`, `/control`.
-pub(crate) fn router(book: Arc<Book>, down: Arc<AtomicBool>) -> Router {
+/// `/book`, `/book/summary`, `/book/{reference}`, `/calls`, `/control`.
+pub(crate) fn router(book: Arc<Book>, strength: Arc<Strength>) -> Router {
     Router::new()
         .route("/book", get(list))
         .route("/book/summary", get(summary))
         .route("/book/{reference}", get(one))
+        .route("/calls", get(calls))
         .route("/control", post(control))
-        .with_state(Shown { book, down })
+        .with_state(Shown { book, strength })
 }
 
 async fn list(State(shown): State<Shown>, Query(which): Query<Which>) -> Json<Vec<Entry>> {
@@ -57,7 +52,11 @@ async fn one(
         .ok_or(StatusCode::NOT_FOUND)
 }
 
-async fn control(State(shown): State<Shown>, Json(control): Json<Control>) -> Json<Value> {
-    shown.down.store(control.down, Ordering::Relaxed);
-    Json(json!({ "down": control.down }))
+async fn control(State(shown): State<Shown>, Json(control): Json<Control>) -> Json<Control> {
+    shown.strength.set(control);
+    Json(control)
+}
+
+async fn calls(State(shown): State<Shown>) -> Json<Vec<Calls>> {
+    Json(shown.strength.calls())
 }

@@ -18,6 +18,7 @@ mod fleet;
 pub mod gates;
 pub mod intake;
 pub mod life;
+pub mod load;
 mod migrate;
 mod months;
 pub mod reads;

@@ -4,22 +4,41 @@
 //! same run, the floor: a bare-bones program that does the least that could be called the same.
 
 mod callback;
+mod catalogue;
 mod cpu;
-mod load;
+mod crowd;
+mod curve;
+mod flat;
+mod latency;
+mod measured;
+mod memory;
+mod meter;
+mod offer;
+mod overload;
+mod picture;
+mod recovery;
 mod report;
 mod roles;
+mod sender;
+mod shares;
 mod stage;
+mod steps;
+mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use servers::Servers;
 
-use self::load::Load;
+use self::catalogue::{Cast, PRODUCT, Way};
+use self::measured::{Measured, measure, warm_up};
+use self::offer::{Offer, Pace, Refused};
 use self::report::Report;
 use self::roles::Roles;
-use self::stage::Stage;
+use self::stage::{Stage, free_address};
 use super::dev;
+use super::floor::CallbackSign;
+use crate::process::told_to_stop;
 use crate::settings::Settings;
 
 /// The flags of `refill bench`.
@@ -37,18 +56,33 @@ pub(crate) struct Flags {
     /// How long to offer load; needs `--rate`.
     #[arg(long, value_parser = humantime::parse_duration, requires = "rate")]
     duration: Option<std::time::Duration>,
-    /// Orders offered per second; without it as many as are taken.
-    #[arg(long)]
+    /// Orders offered per second, at moments that are fixed in advance, whatever is unanswered; without it as many as are taken.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
-    /// Orders in one batch.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    batch: u32,
-    /// Requests at the same time.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
-    concurrency: u32,
+    /// With `--rate`: requests that may be unanswered. The next waits then, but its latency counts from when it was due.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u16).range(1..))]
+    outstanding: u16,
+    /// Orders in one batch; a list like `1,10,100,1000` mixes sizes, each with the same number of orders.
+    #[arg(long, default_value = "100", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    batch: Vec<u32>,
+    /// Without `--rate`: requests at the same time.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    concurrency: u16,
+    /// Accounts that the orders are spread over.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=5_000))]
+    businesses: u16,
+    /// How unlike the accounts are: Zipf's exponent, 0: all the same.
+    #[arg(long, default_value_t = 1.0)]
+    skew: f64,
+    /// How reports are signed.
+    #[arg(long, value_enum, default_value = "rsa")]
+    callback_sign: CallbackSign,
     /// Worker processes of each kind.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     workers: u8,
+    /// Also print the ten statements that took most of the database's time.
+    #[arg(long)]
+    statements: bool,
     /// Leave the floor out.
     #[arg(long)]
     no_floor: bool,
@@ -62,6 +96,14 @@ pub(crate) struct Flags {
 enum Only {
     /// Status reports: how many a second, at which cost, and how much bad endpoints disturb the good ones.
     Callback(callback::Flags),
+    /// What an order costs while ten thousand, a hundred thousand, a million others are stored and wait.
+    Flat(flat::Flags),
+    /// Throughput and latency over the offered load, cost over the backlog; with a picture.
+    Curve(curve::Flags),
+    /// Five times what the door takes; one account's flood beside others; thousands of idle connections.
+    Overload(overload::Flags),
+    /// A supplier that comes back at half its strength, to a backlog.
+    Recovery(recovery::Flags),
 }
 
 impl Flags {
@@ -75,61 +117,115 @@ impl Flags {
             _ => self.orders,
         }
     }
+
+    fn offer(&self, stage: &Stage<'_>) -> Offer {
+        let pace = match self.rate {
+            Some(rate) => Pace::PerSecond {
+                rate,
+                outstanding: self.outstanding.into(),
+            },
+            None => Pace::AtOnce(self.concurrency.into()),
+        };
+        Offer {
+            orders: self.orders(),
+            sizes: self.batch.clone(),
+            pace,
+            refused: Refused::SentAgain,
+            product: PRODUCT,
+            shares: shares::zipf(self.businesses, self.skew),
+            callback_urls: vec![stage.callback_url.clone()],
+            signed_before: false,
+        }
+    }
 }
 
 pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> {
-    let of_callback = flags.only.clone().map(|Only::Callback(flags)| flags);
     let kept = flags.data.clone();
     let folder = kept.clone().unwrap_or_else(|| {
         std::env::temp_dir().join(format!("refill-bench-{}", std::process::id()))
     });
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let servers = dev::start_servers(&settings, &folder).await?;
-    let measured = match &of_callback {
-        Some(only) => callback::measure(&settings, &flags, only, &servers, &folder)
-            .await
-            .map(|report| report.tell(only.json)),
-        None => measure(&settings, &flags, &servers, &folder)
-            .await
-            .map(|report| report.tell(flags.json)),
+    let servers = dev::start_servers_that_count(&settings, &folder).await?;
+    let place = Place {
+        settings: &settings,
+        servers: &servers,
+        folder: &folder,
     };
+    let measuring = async {
+        match &flags.only {
+            Some(Only::Callback(flags)) => callback::run(&place, flags).await,
+            Some(Only::Flat(flags)) => flat::run(&place, flags).await,
+            Some(Only::Curve(flags)) => curve::run(&place, flags).await,
+            Some(Only::Overload(flags)) => overload::run(&place, flags).await,
+            Some(Only::Recovery(flags)) => recovery::run(&place, flags).await,
+            None => whole_way(&place, &flags).await,
+        }
+    };
+    // Dropped, the measurement kills its processes.
+    let told = tokio::select! {
+        told = measuring => told,
+        () = told_to_stop() => Err(anyhow::anyhow!("stopped before the end")),
+    };
+    if told.is_err() {
+        eprintln!("{}", roles::last_words(&folder));
+    }
     servers.stop().await;
     if kept.is_none() {
         let _ = std::fs::remove_dir_all(&folder);
     }
-    measured
+    told
 }
 
-async fn measure(
-    settings: &Settings,
-    flags: &Flags,
-    servers: &Servers,
-    folder: &std::path::Path,
-) -> anyhow::Result<Report> {
-    let stage = Stage::set(folder).await?;
-    stage.prepare(settings, servers).await?;
-    let refill = {
-        let roles = Roles::start(&stage, servers, flags.workers).await?;
-        let ran = Load::new(flags, &stage, &roles.openapi_url)
-            .run(&roles, servers)
-            .await;
-        roles.stop().await;
-        ran?
+/// Where everything happens.
+struct Place<'p> {
+    settings: &'p Settings,
+    servers: &'p Servers,
+    folder: &'p Path,
+}
+
+impl<'p> Place<'p> {
+    async fn stage(&self, cast: Cast) -> anyhow::Result<Stage<'p>> {
+        Stage::set(self.settings, self.servers, self.folder, cast).await
+    }
+}
+
+async fn whole_way(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> {
+    let cast = Cast {
+        businesses: flags.businesses,
+        callback_sign: flags.callback_sign,
+        ways: vec![Way::measured(free_address()?)],
     };
+    let stage = place.stage(cast).await?;
+    let offer = flags.offer(&stage);
+    let roles = Roles::start(&stage, flags.workers, &[]).await?;
+    let refill = warm_and_measured(&stage, roles, &offer).await?;
     let floor = if flags.no_floor {
         None
     } else {
-        let roles = Roles::start_floor(&stage, servers).await?;
-        let ran = Load::new(flags, &stage, &roles.openapi_url)
-            .run(&roles, servers)
-            .await;
-        roles.stop().await;
-        Some(ran?)
+        let roles = Roles::start_floor(&stage).await?;
+        Some(warm_and_measured(&stage, roles, &offer).await?)
     };
     stage.strike().await;
-    Ok(Report {
+    let report = Report {
         flags: flags.clone(),
         refill,
         floor,
-    })
+    };
+    report.tell();
+    Ok(())
+}
+
+/// One run of those that have just started, who are stopped behind it.
+async fn warm_and_measured(
+    stage: &Stage<'_>,
+    roles: Roles,
+    offer: &Offer,
+) -> anyhow::Result<Measured> {
+    let measuring = async {
+        warm_up(stage, &roles, offer).await?;
+        measure(stage, &roles, offer).await
+    };
+    let measured = measuring.await;
+    roles.stop().await;
+    measured
 }

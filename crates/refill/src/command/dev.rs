@@ -87,8 +87,24 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> 
 
 /// Finds or starts PostgreSQL and RabbitMQ, and says what it did.
 pub(crate) async fn start_servers(settings: &Settings, data: &Path) -> anyhow::Result<Servers> {
-    let given = |url: &str| (!url.is_empty()).then(|| url.to_owned());
+    find_servers(settings, servers::Settings::under(data.join("servers"))).await
+}
+
+/// The same for a bench: a private PostgreSQL counts its statements.
+pub(crate) async fn start_servers_that_count(
+    settings: &Settings,
+    data: &Path,
+) -> anyhow::Result<Servers> {
     let mut wanted = servers::Settings::under(data.join("servers"));
+    wanted.count_statements = true;
+    find_servers(settings, wanted).await
+}
+
+async fn find_servers(
+    settings: &Settings,
+    mut wanted: servers::Settings,
+) -> anyhow::Result<Servers> {
+    let given = |url: &str| (!url.is_empty()).then(|| url.to_owned());
     wanted.database_url = given(&settings.database.url);
     wanted.amqp_url = given(&settings.amqp.url);
     let servers = Servers::start(wanted)

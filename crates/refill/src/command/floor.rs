@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use openapi::SigningKey;
 use tokio_util::sync::CancellationToken;
 
 use crate::process::told_to_stop;
@@ -23,9 +24,32 @@ pub(crate) struct Flags {
     /// Where reports go.
     #[arg(long)]
     callback: String,
-    /// Where `platform.pem` and `merchant.pub.pem` are.
+    /// How reports are signed.
+    #[arg(long, value_enum, default_value = "rsa")]
+    callback_sign: CallbackSign,
+    /// Where `platform.pem` (or `merchant.md5`) and `merchant.pub.pem` are.
     #[arg(long)]
     keys: PathBuf,
+}
+
+/// The two kinds of a report's signature.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum CallbackSign {
+    /// `SHA256-RSA`
+    #[default]
+    Rsa,
+    /// `MD5`
+    Md5,
+}
+
+impl CallbackSign {
+    /// As it is written in a flag.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Rsa => "rsa",
+            Self::Md5 => "md5",
+        }
+    }
 }
 
 pub(crate) async fn run(settings: &Settings, flags: Flags) -> anyhow::Result<()> {
@@ -40,7 +64,10 @@ pub(crate) async fn run(settings: &Settings, flags: Flags) -> anyhow::Result<()>
         callback: flags.callback.clone(),
         database_url: settings.database.url.clone(),
         amqp_url: settings.amqp.url.clone(),
-        platform_private_key: read("platform.pem")?,
+        report_key: match flags.callback_sign {
+            CallbackSign::Rsa => SigningKey::rsa_from_pem(&read("platform.pem")?)?,
+            CallbackSign::Md5 => SigningKey::md5(read("merchant.md5")?.trim())?,
+        },
         merchant_public_key: read("merchant.pub.pem")?,
     };
     let shutdown = CancellationToken::new();

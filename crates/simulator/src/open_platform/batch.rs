@@ -60,8 +60,12 @@ pub(super) async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    let turn = desk.strength.turn().await;
     if let Err(refused) = desk.check(&headers, &body) {
         return *refused;
+    }
+    if turn.is_err() {
+        return StatusCode::TOO_MANY_REQUESTS.into_response();
     }
     let Ok(asked) = serde_json::from_slice::<Asked>(&body) else {
         return refused(3, "body");

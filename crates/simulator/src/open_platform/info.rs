@@ -26,6 +26,7 @@ pub(super) async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    desk.strength.note_query();
     if let Err(refused) = desk.check(&headers, &body) {
         return *refused;
     }

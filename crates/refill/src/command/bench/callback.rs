@@ -1,28 +1,25 @@
 //! `refill bench callback`: status reports alone. How many a second and at which cost; and how long those of good endpoints take,
 //! first among themselves, then beside endpoints that misbehave in ten ways. At last all of them once more, as fast as they go.
 
-use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use domain::UnixMs;
 use openapi::SigningKey;
 use serde_json::{Value, json};
-use servers::Servers;
 use simulator::Misbehaviour;
-use store::Store;
 use store::callbacks::Delays;
 use store::resend::{Resend, ResendRequest};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::cpu;
-use super::load::Load;
+use super::catalogue::{Cast, PRODUCT, business};
+use super::offer::{Offer, Pace, Refused};
 use super::report::round;
 use super::roles::Roles;
-use super::stage::{BUSINESS, Stage, free_address};
-use crate::settings::Settings;
+use super::stage::{Stage, free_address};
+use super::{Place, cpu, memory, sender};
 
 /// How long the last reports may take.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -30,6 +27,8 @@ const PATIENCE: Duration = Duration::from_mins(5);
 const SIGNATURES: u32 = 500;
 /// Orders of one batch: few, so that every endpoint gets some.
 const BATCH: u32 = 5;
+/// Requests that may be unanswered.
+const OUTSTANDING: usize = 256;
 
 /// The flags of `refill bench callback`.
 #[derive(Clone, Debug, clap::Args)]
@@ -75,7 +74,7 @@ struct Street {
 }
 
 impl Street {
-    async fn open(stage: &Stage, flags: &Flags) -> anyhow::Result<Self> {
+    async fn open(stage: &Stage<'_>, flags: &Flags) -> anyhow::Result<Self> {
         let mut serving = JoinSet::new();
         let mut good = vec![];
         for _ in 0..flags.endpoints.saturating_sub(flags.bad) {
@@ -104,50 +103,33 @@ impl Street {
     }
 }
 
-pub(super) async fn measure(
-    settings: &Settings,
-    all: &super::Flags,
-    flags: &Flags,
-    servers: &Servers,
-    folder: &Path,
-) -> anyhow::Result<Report> {
-    let stage = Stage::set(folder).await?;
-    stage.prepare(settings, servers).await?;
+pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> {
+    let stage = place.stage(Cast::small(free_address()?)).await?;
     let street = Street::open(&stage, flags).await?;
-    let roles = Roles::start(&stage, servers, 1).await?;
-    let measured = Run {
-        settings,
-        all,
+    let roles = Roles::start(&stage, 1, &[]).await?;
+    let run = Run {
         flags,
-        servers,
         stage: &stage,
         street: &street,
         roles: &roles,
-    }
-    .measure()
-    .await;
+    };
+    let measured = run.measure().await;
     roles.stop().await;
     stage.strike().await;
-    measured
+    measured?.tell(flags.json);
+    Ok(())
 }
 
 struct Run<'r> {
-    settings: &'r Settings,
-    all: &'r super::Flags,
     flags: &'r Flags,
-    servers: &'r Servers,
-    stage: &'r Stage,
+    stage: &'r Stage<'r>,
     street: &'r Street,
     roles: &'r Roles,
 }
 
 impl Run<'_> {
     async fn measure(&self) -> anyhow::Result<Report> {
-        let mut settings = self.settings.clone();
-        self.servers
-            .database_url()
-            .clone_into(&mut settings.database.url);
-        let store = Store::new(&settings.store()?)?;
+        let store = &self.stage.store;
         let callback = self.roles.processes();
         let callback: Vec<_> = callback.into_iter().filter(|p| p.0 == "callback").collect();
         let signature_cpu_ms = self.signature_cost()?;
@@ -188,7 +170,7 @@ impl Run<'_> {
         let began = Instant::now();
         store
             .begin_resend(&ResendRequest {
-                business: domain::BusinessId::new(BUSINESS),
+                business: domain::BusinessId::new(business(0)),
                 which: Resend::Placed(UnixMs(0), now()?),
                 only_parked: false,
                 per_second: 10_000,
@@ -222,14 +204,21 @@ impl Run<'_> {
         taken: u32,
         rate: u32,
     ) -> anyhow::Result<()> {
-        let offered = super::Flags {
-            rate: Some(rate),
-            batch: BATCH,
-            ..self.all.clone()
+        let offer = Offer {
+            orders,
+            sizes: vec![BATCH],
+            pace: Pace::PerSecond {
+                rate,
+                outstanding: OUTSTANDING,
+            },
+            refused: Refused::SentAgain,
+            product: PRODUCT,
+            shares: vec![1.0],
+            callback_urls: urls.to_vec(),
+            signed_before: false,
         };
-        let load = Load::new(&offered, self.stage, &self.roles.openapi_url);
         let before = self.stage.received.taken();
-        load.reported_to(urls.to_vec()).offer(orders).await?;
+        sender::send(self.stage, &self.roles.openapi_url, &offer).await?;
         // The last round of batches may leave an endpoint or two with a batch less.
         let enough = before + u64::from(taken.saturating_sub(BATCH * 20));
         self.wait_for(|| self.stage.received.taken() >= enough)
@@ -252,7 +241,7 @@ impl Run<'_> {
     /// CPU milliseconds for one signature, in this process.
     fn signature_cost(&self) -> anyhow::Result<f64> {
         let key = SigningKey::rsa_from_pem(&self.stage.platform_key.private_pem)?;
-        let business = domain::BusinessId::new(BUSINESS);
+        let business = domain::BusinessId::new(business(0));
         let body = vec![b'x'; 400];
         let me = [("bench", std::process::id())];
         let before = cpu::taken(&me);
@@ -280,16 +269,7 @@ fn mix(good: &[String], bad: &[String]) -> Vec<String> {
 
 /// The most memory that the processes have had, in MB.
 fn peak_mb(processes: &[(&'static str, u32)]) -> f64 {
-    let peak = |pid: u32| {
-        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        line.trim().trim_end_matches(" kB").parse::<f64>().ok()
-    };
-    processes
-        .iter()
-        .filter_map(|(_, pid)| peak(*pid))
-        .sum::<f64>()
-        / 1_024.0
+    memory::peaks(processes).values().sum()
 }
 
 fn now() -> anyhow::Result<UnixMs> {

@@ -72,6 +72,19 @@ fn tree(all: &BTreeMap<u32, Process>, root: u32) -> f64 {
     (process.own + process.ended_children) * 1_000.0 / TICKS_PER_SECOND + children
 }
 
+/// A process and all its children, and theirs.
+pub(super) fn family(root: u32) -> Vec<u32> {
+    let all = all();
+    let mut family = vec![root];
+    let mut next = 0;
+    while let Some(parent) = family.get(next).copied() {
+        let children = all.iter().filter(|(_, p)| p.parent == parent);
+        family.extend(children.map(|(pid, _)| *pid));
+        next += 1;
+    }
+    family
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,8 @@
 //! The platform as processes, one for each role, like the fleet.
 
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -8,30 +11,37 @@ use servers::Servers;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-use super::stage::{SUPPLIER_KEY, Stage, free_address};
+use super::catalogue::SUPPLIER_KEY;
+use super::stage::{Stage, free_address};
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Where in the bench's folder the processes log: under overload they have much to say.
+const LOG: &str = "roles.log";
+
 /// Processes that run.
 pub(super) struct Roles {
     pub(super) openapi_url: String,
+    log: File,
     children: Vec<(&'static str, Child)>,
 }
 
 impl Roles {
-    /// The supplier and all roles.
+    /// The measured way's supplier, with these flags besides, and all roles.
     pub(super) async fn start(
-        stage: &Stage,
-        servers: &Servers,
+        stage: &Stage<'_>,
         workers: u8,
+        supplier_flags: &[&str],
     ) -> anyhow::Result<Self> {
         let listen = free_address()?;
         let mut roles = Self {
             openapi_url: format!("http://{listen}"),
+            log: log(&stage.folder)?,
             children: vec![],
         };
-        roles.start_supplier(stage)?;
+        roles.start_supplier(stage, supplier_flags)?;
+        let servers = stage.servers;
         roles
             .start_role("ingress", servers, &["--listen", &listen.to_string()])
             .await?;
@@ -43,14 +53,15 @@ impl Roles {
     }
 
     /// The supplier and the floor.
-    pub(super) async fn start_floor(stage: &Stage, servers: &Servers) -> anyhow::Result<Self> {
+    pub(super) async fn start_floor(stage: &Stage<'_>) -> anyhow::Result<Self> {
         let listen = free_address()?;
         let mut roles = Self {
             openapi_url: format!("http://{listen}"),
+            log: log(&stage.folder)?,
             children: vec![],
         };
-        roles.start_supplier(stage)?;
-        let supplier = format!("http://{}", stage.supplier);
+        roles.start_supplier(stage, &[])?;
+        let supplier = format!("http://{}", supplier(stage)?);
         let args = [
             "floor",
             "--listen",
@@ -59,8 +70,10 @@ impl Roles {
             &supplier,
             "--callback",
             &stage.callback_url,
+            "--callback-sign",
+            stage.cast.callback_sign.name(),
         ];
-        let mut command = refill(servers, &args)?;
+        let mut command = refill(stage.servers, &args)?;
         command
             .env("SIM_API_KEY", SUPPLIER_KEY)
             .arg("--keys")
@@ -70,18 +83,13 @@ impl Roles {
         Ok(roles)
     }
 
-    fn start_supplier(&mut self, stage: &Stage) -> anyhow::Result<()> {
+    fn start_supplier(&mut self, stage: &Stage<'_>, flags: &[&str]) -> anyhow::Result<()> {
         let mut command = Command::new(std::env::current_exe()?);
         // Nothing is pushed: its acceptance is all that there is to say.
         command
-            .args([
-                "sim",
-                "supplier",
-                "--default",
-                "query-only",
-                "--listen",
-                &stage.supplier.to_string(),
-            ])
+            .args(["sim", "supplier", "--default", "query-only", "--listen"])
+            .arg(supplier(stage)?.to_string())
+            .args(flags)
             .env("SIM_API_KEY", SUPPLIER_KEY);
         self.spawn("supplier", &mut command)
     }
@@ -106,6 +114,7 @@ impl Roles {
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(self.log.try_clone()?)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("{name} cannot be started"))?;
@@ -139,6 +148,25 @@ impl Roles {
             }
         }
     }
+}
+
+fn log(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join(LOG);
+    let log = File::options().create(true).append(true).open(&path);
+    log.with_context(|| path.display().to_string())
+}
+
+/// The last lines that the processes have logged.
+pub(super) fn last_words(folder: &Path) -> String {
+    let log = std::fs::read_to_string(folder.join(LOG)).unwrap_or_default();
+    let last: Vec<&str> = log.lines().rev().take(20).collect();
+    last.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
+
+/// Where the measured way's supplier listens.
+fn supplier(stage: &Stage<'_>) -> anyhow::Result<SocketAddr> {
+    let measured = stage.cast.ways.first().context("nothing is measured")?;
+    Ok(measured.supplier)
 }
 
 fn refill(servers: &Servers, args: &[&str]) -> anyhow::Result<Command> {

@@ -1,0 +1,234 @@
+//! `refill bench overload`: more than the door can take. What still gets through, what refusals cost those who are refused, and how
+//! much one account's flood, or thousands of connections that say nothing, disturb everybody else.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Place;
+use super::catalogue::Cast;
+use super::crowd::Crowd;
+use super::flat::measured_offer;
+use super::measured::{Measured, measure, warm_up};
+use super::offer::Offer;
+use super::report::round;
+use super::roles::Roles;
+use super::sender;
+use super::shares::zipf;
+use super::stage::{Stage, free_address};
+use super::steps::{self, Step};
+use super::table::Table;
+
+/// The one that floods is the first of them.
+const ACCOUNTS: u16 = 10;
+/// So many times what the door takes.
+const OVER: f64 = 5.0;
+/// So many times an account's even share of what the door takes.
+const FLOOD: f64 = 50.0;
+/// What the others send together, as a part of what the platform does from the request to the report.
+const MODEST: f64 = 0.2;
+/// Orders in one batch of the others.
+const MODEST_BATCH: u32 = 10;
+
+/// The flags of `refill bench overload`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Flags {
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Orders of the closed loop that finds the capacity.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..))]
+    orders: u32,
+    /// How long the overload lasts.
+    #[arg(long, default_value = "15s", value_parser = humantime::parse_duration)]
+    lasts: Duration,
+    /// How long the modest load lasts, in each of its runs.
+    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
+    modest: Duration,
+    /// Connections that say nothing, and as many that say one byte a second.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(0..=4_000))]
+    connections: u16,
+}
+
+struct Overload {
+    capacity: Measured,
+    over: Step,
+    /// The modest load alone, beside the flood, and beside the crowd.
+    alone: Step,
+    beside_flood: Step,
+    flood: Step,
+    beside_crowd: Step,
+    /// Connections of the crowd that were open at the end.
+    held_open: usize,
+}
+
+pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> {
+    let mut cast = Cast::small(free_address()?);
+    cast.businesses = ACCOUNTS;
+    let stage = place.stage(cast).await?;
+    let roles = Roles::start(&stage, 1, &[]).await?;
+    let measured = overload(&stage, &roles, flags).await;
+    roles.stop().await;
+    stage.strike().await;
+    let overload = measured?;
+    if flags.json {
+        println!("{}", overload.json());
+    } else {
+        print!("{}", overload.table());
+        println!(
+            "accepted under overload: {:.2} of the capacity; others' accepted p99 beside the flood: {:.2} of what it is alone, delivered {:.2}; \
+             beside {} of the crowd's connections: accepted {:.2}",
+            overload.goodput(),
+            ratio(&overload.beside_flood, &overload.alone, accepted_p99).unwrap_or(f64::NAN),
+            ratio(&overload.beside_flood, &overload.alone, delivered_p99).unwrap_or(f64::NAN),
+            overload.held_open,
+            ratio(&overload.beside_crowd, &overload.alone, accepted_p99).unwrap_or(f64::NAN),
+        );
+    }
+    Ok(())
+}
+
+async fn overload(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Result<Overload> {
+    let even = Offer {
+        shares: zipf(ACCOUNTS, 0.0),
+        ..measured_offer(stage, flags.orders)
+    };
+    warm_up(stage, roles, &even).await?;
+    let capacity = measure(stage, roles, &even).await?;
+    let takes = capacity.accepted_per_second;
+    tracing::info!(takes, "capacity measured");
+    let over = steps::make(
+        stage,
+        roles,
+        &steps::offer(&even, takes * OVER, flags.lasts),
+    )
+    .await?;
+    tracing::info!("overload is over");
+
+    let others = Offer {
+        shares: [0.0].into_iter().chain(zipf(ACCOUNTS - 1, 0.0)).collect(),
+        sizes: vec![MODEST_BATCH],
+        ..even.clone()
+    };
+    let others = steps::offer(&others, capacity.orders_per_second * MODEST, flags.modest);
+    let alone = steps::make(stage, roles, &others).await?;
+    let one = Offer {
+        shares: vec![1.0],
+        ..even.clone()
+    };
+    let rate = takes / f64::from(ACCOUNTS) * FLOOD;
+    let one = steps::offer(&one, rate, flags.modest);
+    let url = &roles.openapi_url;
+    let (sent, flooded) = tokio::try_join!(
+        sender::send(stage, url, &others),
+        sender::send(stage, url, &one)
+    )?;
+    let beside_flood = steps::told(stage, roles, &others, sent).await?;
+    let flood = steps::told(stage, roles, &one, flooded).await?;
+    tracing::info!("the flood is over");
+    let crowd = Crowd::gather(url, flags.connections.into()).await?;
+    let beside_crowd = steps::make(stage, roles, &others).await?;
+    let held_open = crowd.leave();
+    Ok(Overload {
+        capacity,
+        over,
+        alone,
+        beside_flood,
+        flood,
+        beside_crowd,
+        held_open,
+    })
+}
+
+fn accepted_p99(step: &Step) -> Option<f64> {
+    step.accepted.ms(0.99)
+}
+
+fn delivered_p99(step: &Step) -> Option<f64> {
+    step.delivered.all.ms(0.99)
+}
+
+fn ratio(beside: &Step, alone: &Step, of: impl Fn(&Step) -> Option<f64>) -> Option<f64> {
+    Some(of(beside)? / of(alone)?)
+}
+
+impl Overload {
+    /// What was accepted under overload, as a part of the capacity.
+    fn goodput(&self) -> f64 {
+        self.over.goodput / self.capacity.accepted_per_second
+    }
+
+    fn steps(&self) -> [(&'static str, &Step); 5] {
+        [
+            ("overload", &self.over),
+            ("others_alone", &self.alone),
+            ("others_beside_flood", &self.beside_flood),
+            ("flood", &self.flood),
+            ("others_beside_crowd", &self.beside_crowd),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let mut told = serde_json::Map::new();
+        for (name, step) in self.steps() {
+            let peak_mb: serde_json::Map<String, Value> = step
+                .peak_mb
+                .iter()
+                .map(|(name, mb)| ((*name).to_owned(), json!(round(*mb))))
+                .collect();
+            let value = json!({
+                "offered_per_second": round(step.offered),
+                "accepted_per_second": round(step.goodput),
+                "accepted": step.accepted.json(),
+                "delivered": step.delivered.all.json(),
+                "refusals": step.refusals.json(),
+                "refused_share": round(step.refused_share),
+                "unanswered_batches": step.unanswered,
+                "peak_mb": peak_mb,
+            });
+            told.insert(name.into(), value);
+        }
+        let (alone, flood, crowd) = (&self.alone, &self.beside_flood, &self.beside_crowd);
+        let figures = json!({
+            "capacity_per_second": round(self.capacity.accepted_per_second),
+            "capacity_delivered_per_second": round(self.capacity.orders_per_second),
+            "goodput_of_capacity": round(self.goodput()),
+            "flood_accepted_p99_ratio": ratio(flood, alone, accepted_p99).map(round),
+            "flood_delivered_p99_ratio": ratio(flood, alone, delivered_p99).map(round),
+            "crowd_accepted_p99_ratio": ratio(crowd, alone, accepted_p99).map(round),
+            "crowd_delivered_p99_ratio": ratio(crowd, alone, delivered_p99).map(round),
+            "crowd_connections": self.held_open,
+        });
+        if let Value::Object(figures) = figures {
+            told.extend(figures);
+        }
+        told.into()
+    }
+
+    fn table(&self) -> Table {
+        let steps = self.steps();
+        let mut table = Table::new(steps.map(|(name, _)| name.replace('_', " ")));
+        let mut row = |name: &str, of: &dyn Fn(&Step) -> Option<f64>| {
+            table.row(name, steps.map(|(_, step)| of(step)));
+        };
+        row("orders offered a second", &|s| Some(s.offered));
+        row("orders accepted a second", &|s| Some(s.goodput));
+        row("refused, %", &|s| Some(s.refused_share * 100.0));
+        row("batches without an answer", &|s| {
+            Some(f64::from(s.unanswered))
+        });
+        row("refused p50, ms", &|s| s.refusals.ms(0.5));
+        row("refused p99, ms", &|s| s.refusals.ms(0.99));
+        row("accepted p50, ms", &|s| s.accepted.ms(0.5));
+        row("accepted p99, ms", &accepted_p99);
+        row("delivered p50, ms", &|s| s.delivered.all.ms(0.5));
+        row("delivered p99, ms", &delivered_p99);
+        row("delivered max, ms", &|s| s.delivered.all.ms(1.0));
+        for role in ["ingress", "fulfillment", "callback"] {
+            row(&format!("peak MB, {role}"), &|s| {
+                s.peak_mb.get(role).copied()
+            });
+        }
+        table
+    }
+}

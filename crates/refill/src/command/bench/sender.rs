@@ -1,0 +1,226 @@
+//! Sends an offer, and keeps what each batch was answered.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use simulator::{Item, MerchantClient, SignedHeaders};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::catalogue::{MERCHANT, business};
+use super::latency::Latencies;
+use super::offer::{Offer, Planned, Refused};
+use super::stage::Stage;
+
+const PATH: &str = "/v1/openapi/order/batch";
+/// Before a batch that was refused is sent again.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// What came of an offer.
+pub(super) struct Sent {
+    /// In all numbers of this run.
+    run: String,
+    /// Unix microseconds.
+    pub(super) began_us: u64,
+    /// The batches that were answered 0, in the order of their answers.
+    pub(super) accepted: Vec<Accepted>,
+    /// From a request to the answer that refused it.
+    pub(super) refusals: Latencies,
+    /// Orders of batches that were refused for good.
+    pub(super) refused_orders: u32,
+    /// Batches without an answer.
+    pub(super) unanswered: u32,
+}
+
+/// One batch that was answered 0.
+#[derive(Clone, Copy)]
+pub(super) struct Accepted {
+    pub(super) batch: Planned,
+    /// When it was due, or sent in a closed loop: Unix microseconds.
+    pub(super) start_us: u64,
+    /// From then on.
+    pub(super) answered: Duration,
+}
+
+impl Sent {
+    /// The numbers of a batch's orders.
+    pub(super) fn biz_codes(&self, batch: &Planned) -> impl Iterator<Item = String> {
+        let (run, number) = (self.run.clone(), batch.number);
+        (0..batch.items).map(move |n| biz_code(&run, number, n))
+    }
+
+    /// Orders that were accepted.
+    pub(super) fn orders(&self) -> u32 {
+        self.accepted.iter().map(|a| a.batch.items).sum()
+    }
+
+    /// From the start to the last acceptance.
+    pub(super) fn accepted_within(&self) -> Duration {
+        let ends = self
+            .accepted
+            .iter()
+            .map(|a| Duration::from_micros(a.start_us.saturating_sub(self.began_us)) + a.answered);
+        ends.max().unwrap_or_default()
+    }
+}
+
+/// How one batch ended.
+struct Ended {
+    batch: Planned,
+    start: Instant,
+    end: End,
+    refusals: Vec<Duration>,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Accepted(Duration),
+    Refused,
+    Unanswered,
+}
+
+/// A batch, ready to be sent.
+struct Parcel {
+    batch: Planned,
+    client: MerchantClient,
+    body: Vec<u8>,
+    /// Signed before the clock started.
+    headers: Option<SignedHeaders>,
+    refused: Refused,
+}
+
+/// Sends all of it to the door at `url`; returns when everything is answered.
+pub(super) async fn send(stage: &Stage<'_>, url: &str, offer: &Offer) -> anyhow::Result<Sent> {
+    let run = format!("{:x}", now_us());
+    let key = &stage.merchant_key.private_pem;
+    let first = MerchantClient::rsa(url, MERCHANT, &business(0), key)?;
+    let clients: Vec<MerchantClient> = (0..offer.shares.len())
+        .map(|account| first.of_business(&business(account)))
+        .collect();
+    let plan = offer.plan();
+    let mut signed = vec![];
+    if offer.signed_before {
+        signed.extend(plan.iter().map(|batch| pack(offer, &run, &clients, *batch)));
+    }
+    let mut signed = signed.into_iter();
+    let room = Arc::new(Semaphore::new(offer.pace.outstanding()));
+    let mut sending = JoinSet::new();
+    let mut sent = Sent {
+        run,
+        began_us: now_us(),
+        accepted: Vec::with_capacity(plan.len()),
+        refusals: Latencies::new()?,
+        refused_orders: 0,
+        unanswered: 0,
+    };
+    let began = Instant::now();
+    for batch in plan {
+        let due = batch.due.map(|due| began + due);
+        if let Some(due) = due {
+            tokio::time::sleep_until(due).await;
+        }
+        let permit = Arc::clone(&room).acquire_owned().await?;
+        let start = due.unwrap_or_else(Instant::now);
+        let parcel = match signed.next() {
+            Some(parcel) => parcel,
+            None => pack(offer, &sent.run, &clients, batch),
+        };
+        sending.spawn(async move {
+            let ended = parcel.deliver(start).await;
+            drop(permit);
+            ended
+        });
+        while let Some(ended) = sending.try_join_next() {
+            sent.note(began, ended??);
+        }
+    }
+    while let Some(ended) = sending.join_next().await {
+        sent.note(began, ended??);
+    }
+    Ok(sent)
+}
+
+impl Sent {
+    fn note(&mut self, began: Instant, ended: Ended) {
+        for refusal in ended.refusals {
+            self.refusals.add(refusal);
+        }
+        match ended.end {
+            End::Accepted(answered) => {
+                let after = (ended.start - began).as_micros();
+                self.accepted.push(Accepted {
+                    batch: ended.batch,
+                    start_us: self.began_us + u64::try_from(after).unwrap_or(u64::MAX),
+                    answered,
+                });
+            }
+            End::Refused => self.refused_orders += ended.batch.items,
+            End::Unanswered => self.unanswered += 1,
+        }
+    }
+}
+
+fn pack(offer: &Offer, run: &str, clients: &[MerchantClient], batch: Planned) -> Parcel {
+    let client = clients[batch.account].clone();
+    let items: Vec<Item> = (0..batch.items)
+        .map(|n| {
+            Item::new(
+                biz_code(run, batch.number, n),
+                format!("138{:08}", batch.first + n),
+            )
+        })
+        .collect();
+    let urls = &offer.callback_urls;
+    let url = urls.get(batch.number as usize % urls.len().max(1));
+    let code = format!("{run}-{}", batch.number);
+    let body = client.batch_body(&code, offer.product, url.map(String::as_str), &items);
+    Parcel {
+        headers: offer.signed_before.then(|| client.sign(&body)),
+        batch,
+        client,
+        body,
+        refused: offer.refused,
+    }
+}
+
+impl Parcel {
+    async fn deliver(mut self, start: Instant) -> anyhow::Result<Ended> {
+        let mut refusals = vec![];
+        let end = loop {
+            let headers = self.headers.take();
+            let headers = headers.unwrap_or_else(|| self.client.sign(&self.body));
+            let sent = Instant::now();
+            let answer = self.client.post_signed(PATH, &headers, &self.body).await;
+            match answer.map(|answer| (answer.status, answer.body)) {
+                Ok((0, _)) => break End::Accepted(start.elapsed()),
+                // Shed: nothing was stored, which the contract promises.
+                Ok((1 | 98, _)) => refusals.push(sent.elapsed()),
+                Ok((_, body)) => anyhow::bail!("batch {} was answered {body}", self.batch.number),
+                Err(_) if self.refused == Refused::Dropped => break End::Unanswered,
+                Err(error) => return Err(error.into()),
+            }
+            if self.refused == Refused::Dropped {
+                break End::Refused;
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        };
+        Ok(Ended {
+            batch: self.batch,
+            start,
+            end,
+            refusals,
+        })
+    }
+}
+
+fn biz_code(run: &str, batch: u32, n: u32) -> String {
+    format!("{run}-{batch}-{n}")
+}
+
+fn now_us() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
