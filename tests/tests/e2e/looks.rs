@@ -13,7 +13,8 @@ const LARGE: &str = "relname ~ '^(timers|outbox|nonces|callbacks|callback_tries|
 /// Rows that are not due yet, of every kind that somebody looks for, and orders that are long over; and hints that are overdue, as in a
 /// queue that is deep, of which a sweep looks at a few.
 const WAITING: &str = "
-    INSERT INTO timers SELECT 'shop', gen_random_uuid(), 'mobile', n % 3,
+    INSERT INTO timers SELECT 'shop', (left(first_code_of((now() AT TIME ZONE 'UTC')::date + 1)::text, 24) || lpad(to_hex(n), 12, '0'))::uuid,
+               'mobile', n % 3,
                now() + (CASE n % 3 WHEN 0 THEN -1 ELSE 1 END) * interval '1 day' + n * interval '1 ms' FROM generate_series(1, 100000) n;
     INSERT INTO outbox SELECT 'shop', gen_random_uuid(), 'mobile', now() + interval '1 day' + n * interval '1 ms'
         FROM generate_series(1, 100000) n;

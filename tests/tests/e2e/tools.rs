@@ -41,7 +41,7 @@ async fn many_who_migrate_at_once_all_end_well() {
         ground
             .ask("SELECT count(*) FROM refinery_schema_history")
             .await,
-        "9"
+        "10"
     );
     ground.clear().await;
 }

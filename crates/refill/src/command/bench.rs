@@ -133,7 +133,7 @@ impl Flags {
             refused: Refused::SentAgain,
             product: PRODUCT,
             shares: shares::zipf(self.businesses, self.skew),
-            callback_urls: vec![stage.callback_url.clone()],
+            callback_urls: stage.callback_urls.clone(),
             signed_before: false,
         }
     }
@@ -193,6 +193,7 @@ async fn whole_way(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> {
     let cast = Cast {
         businesses: flags.businesses,
         callback_sign: flags.callback_sign,
+        settings: vec![],
         ways: vec![Way::measured(free_address()?)],
     };
     let stage = place.stage(cast).await?;

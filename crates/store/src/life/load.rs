@@ -151,11 +151,11 @@ async fn waits(
             "SELECT key.business_id, key.order_code, t.kind,
                     (extract(epoch FROM t.due_at) * 1000)::bigint AS due_ms,
                     (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms,
-                    EXISTS (SELECT FROM doubts d
-                            WHERE d.business_id = key.business_id AND d.order_code = key.order_code
-                              AND d.closed_at IS NULL AND d.kind = 'doubt') AS in_doubt
+                    d.order_code IS NOT NULL AS in_doubt
              FROM unnest($1::text[], $2::uuid[]) AS key (business_id, order_code)
-             LEFT JOIN timers t USING (business_id, order_code)",
+             LEFT JOIN timers t USING (business_id, order_code)
+             LEFT JOIN doubts d ON d.business_id = key.business_id AND d.order_code = key.order_code
+                  AND d.closed_at IS NULL AND d.kind = 'doubt'",
         )
         .await?;
     Ok(tx.query(&statement, &[&businesses, &codes]).await?)

@@ -28,6 +28,8 @@ pub(super) struct Cast {
     pub(super) businesses: u16,
     pub(super) callback_sign: CallbackSign,
     pub(super) ways: Vec<Way>,
+    /// What the roles' environment says besides the servers' addresses.
+    pub(super) settings: Vec<(&'static str, &'static str)>,
 }
 
 /// A product, its lane and its supplier.
@@ -60,6 +62,7 @@ impl Cast {
             businesses: 1,
             callback_sign: CallbackSign::Rsa,
             ways: vec![Way::measured(supplier)],
+            settings: vec![],
         }
     }
 

@@ -7,11 +7,14 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::Place;
-use super::flat::{self, Point, Silence};
+use super::catalogue::Cast;
+use super::flat::{self, Point};
 use super::measured::{measure, warm_up};
+use super::overload;
 use super::picture::{Line, Panel, Picture, Scale};
 use super::report::round;
 use super::roles::Roles;
+use super::stage::free_address;
 use super::steps::{self, Step};
 use super::table::Table;
 
@@ -39,37 +42,20 @@ pub(crate) struct Flags {
 }
 
 struct Curve {
-    /// Orders accepted a second by a closed loop.
+    /// Orders a second, from the request to the report, in a closed loop.
     maximum: f64,
     steps: Vec<Step>,
     points: Vec<Point>,
 }
 
 pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> {
-    let silence = Silence::keep().await?;
-    let stage = place.stage(silence.cast()?).await?;
-    let roles = Roles::start(&stage, 1, &[]).await?;
-    let measuring = async {
-        let basis = flat::measured_offer(&stage, flags.orders);
-        warm_up(&stage, &roles, &basis).await?;
-        let maximum = measure(&stage, &roles, &basis).await?.accepted_per_second;
-        let mut steps = vec![];
-        for part in PARTS {
-            let offer = steps::offer(&basis, maximum * f64::from(part) / 100.0, flags.step);
-            steps.push(steps::make(&stage, &roles, &offer).await?);
-            tracing::info!(part, "step made");
-        }
-        let points = flat::points(&stage, &roles, &flags.at, flags.orders.min(10_000)).await?;
-        anyhow::Ok(Curve {
-            maximum,
-            steps,
-            points,
-        })
+    let (maximum, steps) = over_load(place, flags).await?;
+    let points = flat::measured_at(place, &flags.at, flags.orders.min(10_000)).await?;
+    let curve = Curve {
+        maximum,
+        steps,
+        points,
     };
-    let measured = measuring.await;
-    roles.stop().await;
-    stage.strike().await;
-    let curve = measured?;
     let drawn = curve.picture().draw()?;
     std::fs::write(&flags.svg, drawn).with_context(|| flags.svg.display().to_string())?;
     if flags.json {
@@ -80,6 +66,30 @@ pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// The most that is done in a closed loop, and what becomes of parts and multiples of that.
+async fn over_load(place: &Place<'_>, flags: &Flags) -> anyhow::Result<(f64, Vec<Step>)> {
+    let mut cast = Cast::small(free_address()?);
+    cast.settings = vec![overload::MAX_WAITING];
+    let stage = place.stage(cast).await?;
+    let roles = Roles::start(&stage, 1, &[]).await?;
+    let measuring = async {
+        let basis = flat::measured_offer(&stage, flags.orders);
+        warm_up(&stage, &roles, &basis).await?;
+        let maximum = measure(&stage, &roles, &basis).await?.orders_per_second;
+        let mut steps = vec![];
+        for part in PARTS {
+            let offer = steps::offer(&basis, maximum * f64::from(part) / 100.0, flags.step);
+            steps.push(steps::make(&stage, &roles, &offer).await?);
+            tracing::info!(part, "step made");
+        }
+        anyhow::Ok((maximum, steps))
+    };
+    let measured = measuring.await;
+    roles.stop().await;
+    stage.strike().await;
+    measured
+}
+
 impl Curve {
     fn json(&self) -> Value {
         let steps: Vec<Value> = self
@@ -88,7 +98,8 @@ impl Curve {
             .map(|step| {
                 json!({
                     "offered_per_second": round(step.offered),
-                    "accepted_per_second": round(step.goodput),
+                    "accepted_per_second": round(step.taken),
+                    "reported_per_second": step.finished.map(round),
                     "accepted_p50_ms": step.accepted.ms(0.5).map(round),
                     "accepted_p99_ms": step.accepted.ms(0.99).map(round),
                     "refused_share": round(step.refused_share),
@@ -109,7 +120,8 @@ impl Curve {
             table.row(name, self.steps.iter().map(of));
         };
         row("orders offered a second", &|s| Some(s.offered));
-        row("orders accepted a second", &|s| Some(s.goodput));
+        row("orders accepted a second", &|s| Some(s.taken));
+        row("orders reported a second meanwhile", &|s| s.finished);
         row("accepted p50, ms", &|s| s.accepted.ms(0.5));
         row("accepted p99, ms", &|s| s.accepted.ms(0.99));
         row("refused, %", &|s| Some(s.refused_share * 100.0));
@@ -148,7 +160,8 @@ impl Curve {
                     across_scale: Scale::FromZero,
                     up_scale: Scale::FromZero,
                     lines: vec![
-                        over_load("accepted", &|s| Some(s.goodput)),
+                        over_load("reported", &|s| s.finished),
+                        over_load("accepted", &|s| Some(s.taken)),
                         over_load("offered", &|s| Some(s.offered)),
                     ],
                 },

@@ -47,13 +47,13 @@ pub(super) struct Point {
 }
 
 /// A supplier that takes connections and never answers.
-pub(super) struct Silence {
+struct Silence {
     _listener: TcpListener,
     way: Way,
 }
 
 impl Silence {
-    pub(super) async fn keep() -> anyhow::Result<Self> {
+    async fn keep() -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         // One call at a time, each of which ends in doubt after half a minute: all other orders of the lane stay where they are.
         let card = "resubmit = \"never\"\nmax_in_flight = 1\nbreak_after = 0\n";
@@ -70,22 +70,18 @@ impl Silence {
     }
 
     /// What is measured, and those that wait.
-    pub(super) fn cast(&self) -> anyhow::Result<Cast> {
+    fn cast(&self) -> anyhow::Result<Cast> {
         let mut cast = Cast::small(free_address()?);
         cast.businesses = ACCOUNTS;
         cast.ways.push(self.way.clone());
+        // Those that wait are meant to wait.
+        cast.settings = vec![("REFILL__INGRESS__MAX_WAITING_MS", "86400000")];
         Ok(cast)
     }
 }
 
 pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> {
-    let silence = Silence::keep().await?;
-    let stage = place.stage(silence.cast()?).await?;
-    let roles = Roles::start(&stage, 1, &[]).await?;
-    let measured = points(&stage, &roles, &flags.at, flags.orders).await;
-    roles.stop().await;
-    stage.strike().await;
-    let points = measured?;
+    let points = measured_at(place, &flags.at, flags.orders).await?;
     if flags.json {
         println!("{}", json(&points));
     } else {
@@ -94,8 +90,23 @@ pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// All measurements, on a stage of their own.
+pub(super) async fn measured_at(
+    place: &Place<'_>,
+    at: &[u32],
+    orders: u32,
+) -> anyhow::Result<Vec<Point>> {
+    let silence = Silence::keep().await?;
+    let stage = place.stage(silence.cast()?).await?;
+    let roles = Roles::start(&stage, 1, &[]).await?;
+    let measured = points(&stage, &roles, at, orders).await;
+    roles.stop().await;
+    stage.strike().await;
+    measured
+}
+
 /// Fills up to each number of waiting orders in turn, and measures beside them.
-pub(super) async fn points(
+async fn points(
     stage: &Stage<'_>,
     roles: &Roles,
     at: &[u32],
@@ -130,7 +141,7 @@ pub(super) fn measured_offer(stage: &Stage<'_>, orders: u32) -> Offer {
         refused: Refused::SentAgain,
         product: super::PRODUCT,
         shares: vec![1.0],
-        callback_urls: vec![stage.callback_url.clone()],
+        callback_urls: stage.callback_urls.clone(),
         signed_before: false,
     }
 }

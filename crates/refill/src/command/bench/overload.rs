@@ -21,11 +21,13 @@ use super::table::Table;
 
 /// The one that floods is the first of them.
 const ACCOUNTS: u16 = 10;
-/// So many times what the door takes.
+/// So many times what the platform does, from the request to the report.
 const OVER: f64 = 5.0;
-/// So many times an account's even share of what the door takes.
+/// So many times an account's even share of that.
 const FLOOD: f64 = 50.0;
-/// What the others send together, as a part of what the platform does from the request to the report.
+/// How long an account's oldest order may wait here before more of it is refused: an overload of seconds is measured, not of minutes.
+pub(super) const MAX_WAITING: (&str, &str) = ("REFILL__INGRESS__MAX_WAITING_MS", "1000");
+/// What the others send together, as a part of that.
 const MODEST: f64 = 0.2;
 /// Orders in one batch of the others.
 const MODEST_BATCH: u32 = 10;
@@ -65,6 +67,7 @@ struct Overload {
 pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> {
     let mut cast = Cast::small(free_address()?);
     cast.businesses = ACCOUNTS;
+    cast.settings = vec![MAX_WAITING];
     let stage = place.stage(cast).await?;
     let roles = Roles::start(&stage, 1, &[]).await?;
     let measured = overload(&stage, &roles, flags).await;
@@ -76,13 +79,15 @@ pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> 
     } else {
         print!("{}", overload.table());
         println!(
-            "accepted under overload: {:.2} of the capacity; others' accepted p99 beside the flood: {:.2} of what it is alone, delivered {:.2}; \
-             beside {} of the crowd's connections: accepted {:.2}",
+            "done under overload: {:.2} of the capacity of {:.0} a second; others' accepted p99 beside the flood: {:.2} of what it is alone, delivered {:.2}; \
+             beside {} of the crowd's connections: accepted {:.2}, delivered {:.2}",
             overload.goodput(),
+            overload.capacity.orders_per_second,
             ratio(&overload.beside_flood, &overload.alone, accepted_p99).unwrap_or(f64::NAN),
             ratio(&overload.beside_flood, &overload.alone, delivered_p99).unwrap_or(f64::NAN),
             overload.held_open,
             ratio(&overload.beside_crowd, &overload.alone, accepted_p99).unwrap_or(f64::NAN),
+            ratio(&overload.beside_crowd, &overload.alone, delivered_p99).unwrap_or(f64::NAN),
         );
     }
     Ok(())
@@ -95,14 +100,9 @@ async fn overload(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Re
     };
     warm_up(stage, roles, &even).await?;
     let capacity = measure(stage, roles, &even).await?;
-    let takes = capacity.accepted_per_second;
-    tracing::info!(takes, "capacity measured");
-    let over = steps::make(
-        stage,
-        roles,
-        &steps::offer(&even, takes * OVER, flags.lasts),
-    )
-    .await?;
+    let does = capacity.orders_per_second;
+    tracing::info!(does, "capacity measured");
+    let over = steps::make(stage, roles, &steps::offer(&even, does * OVER, flags.lasts)).await?;
     tracing::info!("overload is over");
 
     let others = Offer {
@@ -110,13 +110,13 @@ async fn overload(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Re
         sizes: vec![MODEST_BATCH],
         ..even.clone()
     };
-    let others = steps::offer(&others, capacity.orders_per_second * MODEST, flags.modest);
+    let others = steps::offer(&others, does * MODEST, flags.modest);
     let alone = steps::make(stage, roles, &others).await?;
     let one = Offer {
         shares: vec![1.0],
         ..even.clone()
     };
-    let rate = takes / f64::from(ACCOUNTS) * FLOOD;
+    let rate = does / f64::from(ACCOUNTS) * FLOOD;
     let one = steps::offer(&one, rate, flags.modest);
     let url = &roles.openapi_url;
     let (sent, flooded) = tokio::try_join!(
@@ -153,9 +153,9 @@ fn ratio(beside: &Step, alone: &Step, of: impl Fn(&Step) -> Option<f64>) -> Opti
 }
 
 impl Overload {
-    /// What was accepted under overload, as a part of the capacity.
+    /// What was done under overload, as a part of the capacity.
     fn goodput(&self) -> f64 {
-        self.over.goodput / self.capacity.accepted_per_second
+        self.over.finished.unwrap_or_default() / self.capacity.orders_per_second
     }
 
     fn steps(&self) -> [(&'static str, &Step); 5] {
@@ -178,7 +178,8 @@ impl Overload {
                 .collect();
             let value = json!({
                 "offered_per_second": round(step.offered),
-                "accepted_per_second": round(step.goodput),
+                "accepted_per_second": round(step.taken),
+                "finished_per_second": step.finished.map(round),
                 "accepted": step.accepted.json(),
                 "delivered": step.delivered.all.json(),
                 "refusals": step.refusals.json(),
@@ -190,8 +191,7 @@ impl Overload {
         }
         let (alone, flood, crowd) = (&self.alone, &self.beside_flood, &self.beside_crowd);
         let figures = json!({
-            "capacity_per_second": round(self.capacity.accepted_per_second),
-            "capacity_delivered_per_second": round(self.capacity.orders_per_second),
+            "capacity_per_second": round(self.capacity.orders_per_second),
             "goodput_of_capacity": round(self.goodput()),
             "flood_accepted_p99_ratio": ratio(flood, alone, accepted_p99).map(round),
             "flood_delivered_p99_ratio": ratio(flood, alone, delivered_p99).map(round),
@@ -212,7 +212,8 @@ impl Overload {
             table.row(name, steps.map(|(_, step)| of(step)));
         };
         row("orders offered a second", &|s| Some(s.offered));
-        row("orders accepted a second", &|s| Some(s.goodput));
+        row("orders accepted a second", &|s| Some(s.taken));
+        row("orders reported a second meanwhile", &|s| s.finished);
         row("refused, %", &|s| Some(s.refused_share * 100.0));
         row("batches without an answer", &|s| {
             Some(f64::from(s.unanswered))

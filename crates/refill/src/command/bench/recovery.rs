@@ -105,7 +105,7 @@ async fn recover(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Res
         refused: Refused::SentAgain,
         product: PRODUCT,
         shares: vec![1.0],
-        callback_urls: vec![stage.callback_url.clone()],
+        callback_urls: stage.callback_urls.clone(),
         signed_before: false,
     };
     let url = &roles.openapi_url;

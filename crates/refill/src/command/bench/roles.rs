@@ -41,13 +41,12 @@ impl Roles {
             children: vec![],
         };
         roles.start_supplier(stage, supplier_flags)?;
-        let servers = stage.servers;
         roles
-            .start_role("ingress", servers, &["--listen", &listen.to_string()])
+            .start_role("ingress", stage, &["--listen", &listen.to_string()])
             .await?;
         for _ in 0..workers {
-            roles.start_role("fulfillment", servers, &[]).await?;
-            roles.start_role("callback", servers, &[]).await?;
+            roles.start_role("fulfillment", stage, &[]).await?;
+            roles.start_role("callback", stage, &[]).await?;
         }
         Ok(roles)
     }
@@ -97,7 +96,7 @@ impl Roles {
     async fn start_role(
         &mut self,
         name: &'static str,
-        servers: &Servers,
+        stage: &Stage<'_>,
         args: &[&str],
     ) -> anyhow::Result<()> {
         let admin = free_address()?.to_string();
@@ -106,7 +105,9 @@ impl Roles {
             .chain(args)
             .copied()
             .collect();
-        self.spawn(name, &mut refill(servers, &args)?)?;
+        let mut command = refill(stage.servers, &args)?;
+        command.envs(stage.cast.settings.iter().copied());
+        self.spawn(name, &mut command)?;
         answers(&format!("http://{admin}/readyz")).await
     }
 

@@ -172,7 +172,13 @@ fn pack(offer: &Offer, run: &str, clients: &[MerchantClient], batch: Planned) ->
         })
         .collect();
     let urls = &offer.callback_urls;
-    let url = urls.get(batch.number as usize % urls.len().max(1));
+    // Every account has its own; of one account the batches take turns.
+    let turn = if clients.len() > 1 {
+        batch.account
+    } else {
+        batch.number as usize
+    };
+    let url = urls.get(turn % urls.len().max(1));
     let code = format!("{run}-{}", batch.number);
     let body = client.batch_body(&code, offer.product, url.map(String::as_str), &items);
     Parcel {

@@ -9,12 +9,15 @@ use simulator::{
 };
 use store::Store;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::catalogue::{Cast, MD5_KEY};
 use crate::command::catalog;
 use crate::settings::Settings;
+
+/// More accounts share these.
+const MOST_ENDPOINTS: u16 = 100;
 
 pub(super) struct Stage<'s> {
     pub(super) servers: &'s Servers,
@@ -27,8 +30,12 @@ pub(super) struct Stage<'s> {
     /// To be run on more addresses.
     pub(super) merchant: MerchantReceiver,
     pub(super) callback_url: String,
+    /// An endpoint for each account, the first of them `callback_url`.
+    pub(super) callback_urls: Vec<String>,
     pub(super) shutdown: CancellationToken,
     receiver: JoinHandle<Result<(), SimulatorError>>,
+    /// At the other accounts' endpoints; aborted with it.
+    _receivers: JoinSet<Result<(), SimulatorError>>,
 }
 
 impl<'s> Stage<'s> {
@@ -66,7 +73,16 @@ impl<'s> Stage<'s> {
             .context("no port is free on 127.0.0.1")?;
         let callback_url = format!("http://{}/callback", listener.local_addr()?);
         let shutdown = CancellationToken::new();
+        let mut receivers = JoinSet::new();
+        let mut callback_urls = vec![callback_url.clone()];
+        for _ in 1..cast.businesses.min(MOST_ENDPOINTS) {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            callback_urls.push(format!("http://{}/callback", listener.local_addr()?));
+            receivers.spawn(merchant.clone().run(listener, shutdown.clone()));
+        }
         Ok(Self {
+            _receivers: receivers,
+            callback_urls,
             servers,
             store,
             cast,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::latency::Latencies;
 use super::measured::{Delivered, accepted, delivered, per_second};
 use super::memory::{self, Megabytes};
@@ -18,7 +20,9 @@ pub(super) struct Step {
     /// Orders a second.
     pub(super) offered: f64,
     /// Orders a second that were accepted.
-    pub(super) goodput: f64,
+    pub(super) taken: f64,
+    /// Orders a second that were reported while the step lasted.
+    pub(super) finished: Option<f64>,
     pub(super) accepted: Latencies,
     pub(super) refusals: Latencies,
     /// Of all orders, as a part of 1.
@@ -48,8 +52,15 @@ pub(super) fn offer(basis: &Offer, rate: f64, lasts: Duration) -> Offer {
 /// Makes the step, and waits until everything that was accepted is reported.
 pub(super) async fn make(stage: &Stage<'_>, roles: &Roles, offer: &Offer) -> anyhow::Result<Step> {
     memory::forget_peaks(&roles.processes());
+    let (before, began) = (stage.received.taken(), Instant::now());
     let sent = sender::send(stage, &roles.openapi_url, offer).await?;
-    told(stage, roles, offer, sent).await
+    let finished = stage.received.taken() - before;
+    let within = began.elapsed();
+    let step = told(stage, roles, offer, sent).await?;
+    Ok(Step {
+        finished: Some(per_second(u32::try_from(finished)?, within)),
+        ..step
+    })
 }
 
 /// What was sent, once it is reported.
@@ -67,7 +78,8 @@ pub(super) async fn told(
     let lasts = Duration::from_secs_f64(f64::from(offer.orders) / offered.max(1.0));
     Ok(Step {
         offered,
-        goodput: per_second(sent.orders(), sent.accepted_within().max(lasts)),
+        taken: per_second(sent.orders(), sent.accepted_within().max(lasts)),
+        finished: None,
         accepted: accepted(&sent)?.all,
         refused_share: f64::from(sent.refused_orders) / f64::from(offer.orders.max(1)),
         refusals: sent.refusals,
