@@ -20,6 +20,9 @@ const EACH: usize = 32;
 const PROBES: usize = 50;
 /// The shortest pause between two looks, so that one look serves many slots that are free again.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+/// The pause while hints come late: then reports are looked for before they are due, a few of each endpoint, so that nobody waits behind
+/// another's flood.
+const EARLY_EVERY: Duration = Duration::from_millis(50);
 /// How often a single report is sent while our own way out is taken for broken.
 const TRICKLE: Duration = Duration::from_secs(1);
 
@@ -49,8 +52,10 @@ impl DueLoop {
             if more && !shutdown.is_cancelled() {
                 continue;
             }
+            let behind = self.sender.slots.is_behind(Instant::now());
+            let every = if behind { EARLY_EVERY } else { self.every };
             // A look that takes long must not be all that the database does.
-            let pause = self.every.max(begun.elapsed() * 3);
+            let pause = every.max(begun.elapsed() * 3);
             let pause = if frozen { pause.max(TRICKLE) } else { pause };
             tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -123,8 +128,9 @@ impl DueLoop {
     async fn page(&mut self, line: Line) -> Result<(bool, bool), StoreError> {
         let heads = self.heads(line).await?;
         let is_last = heads.len() < PAGE;
-        let picks = self.picks(line, heads);
-        let keys = self.sender.store.pick_reports(line, &picks, false).await?;
+        let early = line == Line::First && self.sender.slots.is_behind(Instant::now());
+        let picks = self.picks(line, heads, early);
+        let keys = self.sender.store.pick_reports(line, &picks, early).await?;
         if keys.is_empty() {
             return Ok((false, is_last));
         }
@@ -133,11 +139,11 @@ impl DueLoop {
     }
 
     /// How many of each endpoint that has any due: as many as there are slots for, shared out evenly, beginning anywhere.
-    fn picks(&self, line: Line, heads: Vec<Head>) -> Vec<Pick> {
+    fn picks(&self, line: Line, heads: Vec<Head>, early: bool) -> Vec<Pick> {
         let slots = &self.sender.slots;
         let mut open: Vec<Pick> = heads
             .into_iter()
-            .filter(|head| head.due_for_ms >= 0 && slots.is_open(&head.endpoint))
+            .filter(|head| (early || head.due_for_ms >= 0) && slots.is_open(&head.endpoint))
             .map(|head| Pick {
                 most: slots.room(&head.endpoint, line).min(EACH),
                 endpoint: head.endpoint,

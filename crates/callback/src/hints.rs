@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use queue::Delivery;
 use retry::Backoff;
-use store::callbacks::Line;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::sender::{Errand, Sender};
+use crate::sender::Sender;
 
 /// Takes hints until the consumer ends or shutdown.
 pub(crate) struct HintLoop {
@@ -43,8 +42,8 @@ impl HintLoop {
                 }
             }
             let keys: Vec<_> = hints.iter().map(|hint| hint.key().clone()).collect();
-            match self.sender.send(&keys, Errand::Deliver(Line::First)).await {
-                Ok(_) => {
+            match self.sender.send_hinted(&keys).await {
+                Ok(()) => {
                     backoff.reset();
                     hints.into_iter().for_each(Delivery::ack);
                 }

@@ -19,6 +19,9 @@ use crate::signers::Signers;
 use crate::slots::{Heard, News, Slot, Slots};
 use crate::standing::Standings;
 
+/// A hint that comes so long after its order became final has stood behind others.
+const BEHIND: Duration = Duration::from_millis(200);
+
 /// Claims and sends.
 #[derive(Clone)]
 pub(crate) struct Sender {
@@ -43,12 +46,38 @@ pub(crate) enum Errand {
 }
 
 impl Sender {
+    /// Sends those whose hints have come. Hints that are old say that a flood stands in the queue before other endpoints' reports.
+    pub(crate) async fn send_hinted(&self, keys: &[OrderKey]) -> Result<(), StoreError> {
+        let claimed = self.claim(keys, Errand::Deliver(Line::First)).await?;
+        let now = now();
+        let is_old = |(report, _): &(ClaimedReport, Slot)| match &report.subject {
+            Subject::Order(facts) => facts.finished_at.is_some_and(|at| now.since(at) > BEHIND),
+            Subject::Batch(_) => false,
+        };
+        if claimed.iter().any(is_old) {
+            self.slots.note_behind(Instant::now());
+        }
+        self.start(claimed);
+        Ok(())
+    }
+
     /// Claims those of `keys` that find a slot, and sends them. Returns how many, when they are claimed.
     pub(crate) async fn send(
         &self,
         keys: &[OrderKey],
         errand: Errand,
     ) -> Result<usize, StoreError> {
+        let claimed = self.claim(keys, errand).await?;
+        let sent = claimed.len();
+        self.start(claimed);
+        Ok(sent)
+    }
+
+    async fn claim(
+        &self,
+        keys: &[OrderKey],
+        errand: Errand,
+    ) -> Result<Vec<(ClaimedReport, Slot)>, StoreError> {
         let mut slots: Vec<Slot> = vec![];
         let claimed = self
             .store
@@ -63,13 +92,15 @@ impl Sender {
                 admitted
             })
             .await?;
-        let sent = claimed.len();
-        for (report, slot) in claimed.into_iter().zip(slots) {
+        Ok(claimed.into_iter().zip(slots).collect())
+    }
+
+    fn start(&self, claimed: Vec<(ClaimedReport, Slot)>) {
+        for (report, slot) in claimed {
             let sender = self.clone();
             self.calls
                 .spawn(async move { sender.try_once(report, slot).await });
         }
-        Ok(sent)
     }
 
     async fn try_once(&self, report: ClaimedReport, slot: Slot) {

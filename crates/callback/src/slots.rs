@@ -23,6 +23,8 @@ const REMEMBERED: usize = 4_096;
 const MOST_OVERFLOWING: usize = 1_000;
 /// So many calls in a row that do not reach an endpoint set it aside.
 const SET_ASIDE_AFTER: u32 = 5;
+/// How long one late hint is remembered.
+const BEHIND_FOR: Duration = Duration::from_secs(1);
 /// An answer from another endpoint of the host within this time says that the host is well.
 const HOST_SEEN: Duration = Duration::from_mins(1);
 
@@ -48,6 +50,8 @@ struct Taken {
     overflowing: usize,
     /// Something that was due found no slot.
     hungry: bool,
+    /// Hints came late: until then others are looked after who stand behind.
+    behind_until: Option<Instant>,
     egress: Egress,
 }
 
@@ -190,6 +194,16 @@ impl Slots {
     /// Something that is due would go if it had a slot: the next one that is free is told of.
     pub(crate) fn hunger(&self) {
         self.lock().hungry = true;
+    }
+
+    /// A hint has come late.
+    pub(crate) fn note_behind(&self, now: Instant) {
+        self.lock().behind_until = Some(now + BEHIND_FOR);
+    }
+
+    /// Whether hints have come late just now.
+    pub(crate) fn is_behind(&self, now: Instant) -> bool {
+        self.lock().behind_until.is_some_and(|until| now < until)
     }
 
     /// Slots of the line's own pool that are free.

@@ -86,8 +86,8 @@ impl LaneLoop {
         self.mark(newest).await;
     }
 
-    /// Orders of other businesses than the one whose hint is at the head of the queue, a few of each, `most` in all: a flood delays
-    /// nobody but whoever sent it. Their own hints find them claimed when they come.
+    /// Orders that stand behind others in the queue and are taken first, `most` in all: a flood delays nobody but whoever sent it, and
+    /// not even what he orders now. Their own hints find them claimed when they come.
     async fn overtakers(&self, first: &Delivery, most: usize) -> Vec<Work> {
         let OrderKey { business, order } = first.key();
         let most = i64::try_from(most).unwrap_or(i64::MAX);

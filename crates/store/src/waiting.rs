@@ -32,8 +32,8 @@ pub struct Waiter {
 }
 
 impl Store {
-    /// Orders that wait behind `head` in a lane's queue, of all businesses but the one that is at its head: the oldest of each, evenly,
-    /// about `most` in all.
+    /// Orders that wait behind `head` in a lane's queue, at most `most`: of the business that is at its head the newest, of all others the
+    /// oldest, evenly. A third is for the newest: whoever orders now is waiting now, while the old ones have their turn anyway.
     pub async fn waiting_behind(
         &self,
         lane: &Lane,
@@ -50,10 +50,14 @@ impl Store {
                  WHERE w.business_id <> $3
                  ORDER BY f.order_code LIMIT $4
              )
-             SELECT o.business_id, f.order_code FROM others o, LATERAL (
+             (SELECT $3::text, t.order_code FROM timers t
+              WHERE t.lane = $1 AND t.kind = 0 AND t.business_id = $3 AND t.order_code > $2
+              ORDER BY t.order_code DESC LIMIT ($4 + 2) / 3)
+             UNION ALL
+             (SELECT o.business_id, f.order_code FROM others o, LATERAL (
                  SELECT t.order_code FROM timers t
                  WHERE t.lane = $1 AND t.kind = 0 AND t.business_id = o.business_id AND t.order_code >= o.order_code
-                 ORDER BY t.order_code LIMIT (SELECT greatest($4 / count(*), 1) FROM others)) f
+                 ORDER BY t.order_code LIMIT (SELECT greatest($4 / count(*), 1) FROM others)) f)
              LIMIT $4"
         );
         self.bounded(async {

@@ -179,19 +179,26 @@ async fn whoever_comes_behind_a_flood_does_not_wait_for_it() {
     let calm = Item::new("calm-0", "13800000001");
     let answer = neighbour.batch("calm", "NARROW", None, &[calm]).await;
     assert_eq!(answer.unwrap().status, 0);
+    // Nor does what the flood's own sender orders now.
+    let fresh = Item::new("fresh-0", "13800000002");
+    scene
+        .merchant
+        .order_items("fresh", "NARROW", &[fresh])
+        .await;
     let waiting = until(
-        "the one that came last",
+        "those that came last",
         async || {
-            let order = neighbour.order("calm-0").await.unwrap();
+            let calm = neighbour.order("calm-0").await.unwrap();
+            let fresh = scene.merchant.order_info("fresh-0").await;
             let waiting: usize = scene.ground.ask(STORED).await.parse().unwrap();
-            (order.data["status"] == 2).then_some(waiting)
+            (calm.data["status"] == 2 && fresh["status"] == 2).then_some(waiting)
         },
         String::new,
     )
     .await;
     assert!(
         waiting > 45,
-        "of 90 before it {waiting} had not had their turn"
+        "of 90 before them {waiting} had not had their turn"
     );
     scene.merchant.wait_for_all_reports(&scene.outside).await;
     scene.end().await;

@@ -86,6 +86,12 @@ pub(crate) struct Flags {
     /// Leave the floor out.
     #[arg(long)]
     no_floor: bool,
+    /// Fail unless throughput is at least this part of the floor's.
+    #[arg(long, value_name = "RATIO", conflicts_with = "no_floor")]
+    at_least: Option<f64>,
+    /// Fail if an order costs more than so many times the floor's CPU.
+    #[arg(long, value_name = "RATIO", conflicts_with = "no_floor")]
+    cpu_at_most: Option<f64>,
     /// Where everything is kept; a fresh folder is taken, and removed, without it.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -213,7 +219,7 @@ async fn whole_way(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> {
         floor,
     };
     report.tell();
-    Ok(())
+    report.judge()
 }
 
 /// One run of those that have just started, who are stopped behind it.

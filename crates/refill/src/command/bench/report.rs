@@ -27,6 +27,25 @@ impl Report {
         }
     }
 
+    /// Fails where the platform falls behind the floor by more than was asked for.
+    pub(super) fn judge(&self) -> anyhow::Result<()> {
+        let ratio =
+            |of: fn(&Measured) -> f64| self.floor.as_ref().map(|f| of(&self.refill) / of(f));
+        if let (Some(least), Some(speed)) = (self.flags.at_least, ratio(|m| m.orders_per_second)) {
+            anyhow::ensure!(
+                speed >= least,
+                "throughput is {speed:.2} of the floor's, at least {least} was asked for"
+            );
+        }
+        if let (Some(most), Some(cost)) = (self.flags.cpu_at_most, ratio(|m| m.cost.inside())) {
+            anyhow::ensure!(
+                cost <= most,
+                "an order costs {cost:.2} of the floor's CPU, at most {most} was asked for"
+            );
+        }
+        Ok(())
+    }
+
     fn json(&self) -> Value {
         let flags = &self.flags;
         let mut told = figures(&self.refill);
