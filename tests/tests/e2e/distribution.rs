@@ -40,7 +40,7 @@ const LOOKS: [&str; 8] = [
     "FROM timers",
     "FROM outbox",
     "FROM nonces",
-    "FROM callbacks c",
+    "FROM callbacks",
     "FROM callback_tries",
     "FROM balances",
     "FROM doubts",
