@@ -14,7 +14,7 @@ use domain::{
 use reqwest::{Client, Method, Response, StatusCode, redirect::Policy};
 use servers::Servers;
 use store::Store;
-use store::intake::{BatchClaim, Intake, NewBatch, NewOrder, SignedRequest};
+use store::intake::{Asked, BatchClaim, Intake, NewBatch, NewOrder, SignedRequest};
 use store::life::{Outcome, Room};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
@@ -139,10 +139,8 @@ async fn live_through(store: &Store, catalogue: &Catalogue) -> [OrderCode; 2] {
         callback_url: Some("https://shop.example/told?token=secret".into()),
         orders,
     };
-    assert!(matches!(
-        store.intake(&request, &batch).await.unwrap(),
-        Intake::Stored(_)
-    ));
+    let stored = store.intake(&[Asked { request, batch }]).await;
+    assert!(matches!(stored[..], [Ok(Intake::Stored(_))]), "{stored:?}");
     let keys = codes.map(|order| OrderKey {
         business: BusinessId::new("b1"),
         order,
@@ -196,7 +194,7 @@ async fn ops_find_an_order_read_its_story_and_learn_how_to_settle_a_doubt() {
         .await
         .unwrap();
     let catalogue = store.catalogue().await.unwrap();
-    let [charged, doubtful] = live_through(&store, &catalogue).await;
+    let [charged, doubtful] = Box::pin(live_through(&store, &catalogue)).await;
     let supplier = SupplierId::new("s1");
     let lane = Lane::new("mobile");
     let paused = store.pause(None, Some(&lane), "wang", "<b>why").await;

@@ -83,7 +83,7 @@ mod tests {
         drop(flood);
         assert_eq!(
             fill("other").len(),
-            2,
+            3,
             "of 9 free ones, 3 are its own already"
         );
         drop(other);
