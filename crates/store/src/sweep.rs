@@ -198,7 +198,8 @@ impl Store {
     }
 }
 
-fn key(row: &Row) -> OrderKey {
+/// A row that begins with a business and an order's code.
+pub(crate) fn key(row: &Row) -> OrderKey {
     OrderKey {
         business: BusinessId::new(row.get::<_, String>(0)),
         order: OrderCode::from_uuid(row.get(1)),

@@ -11,6 +11,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::session::in_ms;
+use crate::sweep::key;
 use crate::{Store, StoreError};
 
 /// The businesses that have something waiting in lane `$1`.
@@ -151,12 +152,5 @@ impl Store {
             Ok(rows.iter().map(key).collect())
         })
         .await
-    }
-}
-
-fn key(row: &Row) -> OrderKey {
-    OrderKey {
-        business: BusinessId::new(row.get::<_, String>(0)),
-        order: OrderCode::from_uuid(row.get(1)),
     }
 }

@@ -47,15 +47,6 @@ const LOOKS: [&str; 8] = [
     "USING (supplier_id, reference, order_code)",
 ];
 
-fn migrate(ground: &Ground) {
-    let migrated = std::process::Command::new(crate::harness::platform::binary())
-        .arg("migrate")
-        .env("DATABASE_URL", &ground.database_url)
-        .output()
-        .unwrap();
-    assert!(migrated.status.success());
-}
-
 /// Turns the plans of every statement on, in the server's log.
 async fn explain_all(ground: &Ground) {
     let settings = [
@@ -132,7 +123,7 @@ fn read(plan: &Value) -> (BTreeSet<&str>, BTreeSet<&str>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_statement_finds_its_rows_by_business_or_is_a_look_for_work() {
     let ground = Ground::own().await;
-    migrate(&ground);
+    ground.migrate();
     explain_all(&ground).await;
     let mut scene = Scene::on(ground, &[]).await;
     // One of each: a success, failures and the next supplier, what is asked after, what no one answers.
@@ -202,7 +193,7 @@ async fn every_statement_finds_its_rows_by_business_or_is_a_look_for_work() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_unique_key_holds_the_business() {
     let ground = Ground::shared().await;
-    migrate(&ground);
+    ground.migrate();
     let tables = DISTRIBUTED.map(|t| format!("'{t}'")).join(",");
     let without = |tables: &str| {
         format!(

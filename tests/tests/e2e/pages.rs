@@ -1,6 +1,6 @@
 //! Updates stay on their page, and what is dead there is cleared away in time.
 
-use crate::harness::{Ground, Scene, platform, until};
+use crate::harness::{Ground, Scene, until};
 use crate::months::make_month;
 
 /// The columns of both tables that change on an order's way, and how many updates 300 orders bring at least. (`holds` changes only
@@ -132,12 +132,7 @@ const VACUUMED: [(&str, &[&str]); 16] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn every_large_table_says_how_it_is_vacuumed() {
     let ground = Ground::shared().await;
-    let migrated = std::process::Command::new(platform::binary())
-        .arg("migrate")
-        .env("DATABASE_URL", &ground.database_url)
-        .output()
-        .unwrap();
-    assert!(migrated.status.success());
+    ground.migrate();
     make_month(&ground, -1).await;
     for (table, settings) in VACUUMED {
         let pattern = table.replace("{month}", "[0-9]{4}_[0-9]{2}");

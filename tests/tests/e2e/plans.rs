@@ -53,16 +53,7 @@ fn indexes_that_ran(plan: &Value, ran: &mut Vec<String>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_are_found_by_their_whole_key_on_a_database_that_is_still_empty() {
     let ground = Ground::shared().await;
-    let migrated = std::process::Command::new(crate::harness::platform::binary())
-        .arg("migrate")
-        .env("DATABASE_URL", &ground.database_url)
-        .output()
-        .unwrap();
-    assert!(
-        migrated.status.success(),
-        "{}",
-        String::from_utf8_lossy(&migrated.stderr)
-    );
+    ground.migrate();
     let month = "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')";
     let month = ground.ask(month).await;
     for (joined, key) in LOOKUPS {

@@ -69,6 +69,21 @@ impl Ground {
         Self::prepare(Arc::clone(&self.servers), folder()).await
     }
 
+    /// Brings the schema up to date, without a platform on it.
+    #[allow(dead_code, reason = "only tests of the schema itself need it")]
+    pub(crate) fn migrate(&self) {
+        let migrated = std::process::Command::new(super::platform::binary())
+            .arg("migrate")
+            .env("DATABASE_URL", &self.database_url)
+            .output()
+            .unwrap();
+        assert!(
+            migrated.status.success(),
+            "{}",
+            String::from_utf8_lossy(&migrated.stderr)
+        );
+    }
+
     pub(crate) async fn clear(self) {
         let servers = self.servers.lock().await;
         let _ = servers.drop_database(&self.name).await;
