@@ -64,7 +64,8 @@ impl Store {
 /// One moment, read only, with the plans that suit whole tables.
 const ONE_MOMENT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = '10min';
     SET LOCAL idle_in_transaction_session_timeout = '10min'; SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on;
-    SET LOCAL enable_mergejoin = on; SET LOCAL join_collapse_limit = 8; SET LOCAL plan_cache_mode = auto";
+    SET LOCAL enable_mergejoin = on; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_material = on;
+    SET LOCAL join_collapse_limit = 8; SET LOCAL plan_cache_mode = auto";
 
 async fn ask_all(session: &mut Session, since: Option<UnixMs>) -> Result<Check, StoreError> {
     let transaction = session.begin().await?;

@@ -1,11 +1,12 @@
 //! Every table of the order's way could be distributed by business: each unique key begins with it or holds it, and each statement that
 //! the platform runs finds its rows by it. Checked by the plans of the statements that were really run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 use simulator::Item;
 
+use crate::harness::plans::{explain_all, nodes, plans};
 use crate::harness::{Ground, Scene, until};
 
 /// What would be distributed; everything else is small and would be on every node.
@@ -46,50 +47,6 @@ const LOOKS: [&str; 8] = [
     "FROM doubts",
     "USING (supplier_id, reference, order_code)",
 ];
-
-/// Turns the plans of every statement on, in the server's log.
-async fn explain_all(ground: &Ground) {
-    let settings = [
-        ("session_preload_libraries", "auto_explain"),
-        ("auto_explain.log_min_duration", "0"),
-        ("auto_explain.log_format", "json"),
-        ("auto_explain.log_nested_statements", "on"),
-    ];
-    ground.ask("LOAD 'auto_explain'").await;
-    for (name, value) in settings {
-        let sql = format!(
-            "LOAD 'auto_explain'; ALTER DATABASE \"{}\" SET {name} = '{value}'",
-            ground.name
-        );
-        ground.ask(&sql).await;
-    }
-}
-
-/// The plans in the server's log, by the text of their statement.
-async fn plans(ground: &Ground) -> BTreeMap<String, Value> {
-    let log = {
-        let mut servers = ground.servers.lock().await;
-        servers.postgres().unwrap().log().to_owned()
-    };
-    let text = String::from_utf8_lossy(&std::fs::read(log).unwrap()).into_owned();
-    let mut plans = BTreeMap::new();
-    for part in text.split("plan:\n").skip(1) {
-        let mut values = serde_json::Deserializer::from_str(part).into_iter::<Value>();
-        if let Some(Ok(plan)) = values.next() {
-            let query = plan["Query Text"].as_str().unwrap_or_default().to_owned();
-            plans.insert(query, plan["Plan"].clone());
-        }
-    }
-    plans
-}
-
-/// All nodes of a plan.
-fn nodes<'p>(plan: &'p Value, found: &mut Vec<&'p Value>) {
-    found.push(plan);
-    for inner in plan["Plans"].as_array().into_iter().flatten() {
-        nodes(inner, found);
-    }
-}
 
 /// The tables that would be distributed and that a plan reads without saying of which business, and all that it reads.
 fn read(plan: &Value) -> (BTreeSet<&str>, BTreeSet<&str>) {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::harness::plans::{explain_all, nodes, plans};
 use crate::harness::{Ground, Scene, outside, until};
 
 /// As the platform's sessions plan.
@@ -75,6 +76,61 @@ async fn rows_are_found_by_their_whole_key_on_a_database_that_is_still_empty() {
         assert_eq!(ran, [key], "{joined}: {plan}");
     }
     ground.clear().await;
+}
+
+/// What the server knows after a quiet moment in which it looked at its tables: nothing waits, so one row at most is expected to.
+const QUIET_MOMENT: &str = "
+    ALTER TABLE timers SET (autovacuum_enabled = off); ALTER TABLE outbox SET (autovacuum_enabled = off);
+    ALTER TABLE callbacks SET (autovacuum_enabled = off);
+    INSERT INTO timers SELECT 'other', gen_random_uuid(), 'mobile', 0, now() FROM generate_series(1, 20000);
+    INSERT INTO outbox SELECT 'other', gen_random_uuid(), 'mobile', now() FROM generate_series(1, 20000);
+    INSERT INTO callbacks (business_id, order_code, url, state)
+        SELECT 'other', gen_random_uuid(), 'http://127.0.0.3:9/callback', 2 FROM generate_series(1, 20000);
+    DELETE FROM timers; DELETE FROM outbox; ANALYZE timers, outbox, callbacks";
+
+/// Whether a plan reads more of a table that holds what waits than the rows it is about; `within`: the node above.
+fn reads_all(plan: &Value, within: &str) -> bool {
+    let node = plan["Node Type"].as_str().unwrap_or_default();
+    let waits = |table: &Value| {
+        table
+            .as_str()
+            .is_some_and(|table| ["timers", "outbox", "callbacks"].contains(&table))
+    };
+    let scans = waits(&plan["Relation Name"]) && node != "ModifyTable" && node != "Tid Scan";
+    let by_key = plan["Index Cond"].is_string() || within == "Limit";
+    let here = scans && (node == "Bitmap Heap Scan" || within == "Sort" || !by_key);
+    let inner = plan["Plans"].as_array().into_iter().flatten();
+    here || inner.into_iter().any(|inner| reads_all(inner, node))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_found_by_its_key_though_the_statistics_say_that_nothing_waits() {
+    let ground = Ground::own().await;
+    ground.migrate();
+    ground.ask(QUIET_MOMENT).await;
+    explain_all(&ground).await;
+    let mut scene = Scene::on(ground, &[]).await;
+    scene.merchant.order("many", 60).await;
+    scene.merchant.wait_for_all_reports(&scene.outside).await;
+    let seen = until(
+        "the plans",
+        async || Some(plans(&scene.ground).await).filter(|plans| plans.len() > 30),
+        String::new,
+    )
+    .await;
+    let about = |plan: &Value| {
+        let mut all = vec![];
+        nodes(plan, &mut all);
+        all.iter().any(|node| node["Relation Name"] == "timers")
+    };
+    assert!(seen.values().filter(|plan| about(plan)).count() > 5);
+    let wrong: Vec<&str> = seen
+        .iter()
+        .filter(|(_, plan)| reads_all(plan, ""))
+        .map(|(query, _)| query.as_str())
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    scene.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

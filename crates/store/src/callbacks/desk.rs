@@ -72,16 +72,21 @@ impl Store {
     /// Forgets tries of reports that are done with, older than `days`, at most `limit` of them. Returns how many.
     pub async fn forget_tries(&self, days: i32, limit: i64) -> Result<u64, StoreError> {
         self.bounded(async {
-            let session = self.session().await?;
-            let statement = session
-                .client()
-                .prepare_cached(
+            let mut session = self.session().await?;
+            let transaction = session.begin().await?;
+            // What is old is found by a summary of pages, which is read as a bitmap.
+            transaction
+                .batch_execute("SET LOCAL enable_bitmapscan = on")
+                .await?;
+            let forgotten = transaction
+                .execute(
                     "DELETE FROM callback_tries WHERE ctid = ANY (ARRAY(
                          SELECT t.ctid FROM callback_tries t JOIN callbacks c USING (business_id, order_code)
                          WHERE t.started_at < now() - make_interval(days => $1) AND c.state >= 2 LIMIT $2))",
+                    &[&days, &limit],
                 )
                 .await?;
-            let forgotten = session.client().execute(&statement, &[&days, &limit]).await?;
+            transaction.commit().await?;
             session.give_back();
             Ok(forgotten)
         })

@@ -3,6 +3,7 @@
 pub(crate) mod ground;
 pub(crate) mod merchant;
 pub(crate) mod outside;
+pub(crate) mod plans;
 pub(crate) mod platform;
 
 use std::time::{Duration, Instant};
