@@ -131,7 +131,7 @@ fn connection_config(settings: &Settings) -> Result<tokio_postgres::Config, Stor
     // The statements meet tables of every size with one plan, so it must be the one for large tables: by index, one row after the
     // other, in the index's order, joined in the order in which they are written. Statistics must not matter: those of a table that
     // holds what waits say nothing, because they were taken when nothing waited. Where such a table is joined by its key, the statement
-    // says `= ANY (ARRAY[key])`: with a plain `=` the planner would rather read its whole index in order, for a merge.
+    // says `business_id = ANY (ARRAY[…])`: with a plain `=` the planner would rather read its whole index in order, for a merge.
     config.options(format!(
         "-c statement_timeout={ms} -c lock_timeout={ms} -c idle_in_transaction_session_timeout={ms} \
          -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off \

@@ -49,7 +49,7 @@ impl Store {
         self.settle_outbox(
             batches,
             "DELETE FROM outbox o USING unnest($1::text[], $2::uuid[]) AS done (business_id, batch_id)
-             WHERE o.business_id = ANY (ARRAY[done.business_id]) AND o.batch_id = ANY (ARRAY[done.batch_id])",
+             WHERE o.business_id = ANY (ARRAY[done.business_id]) AND o.batch_id = done.batch_id",
         )
         .await
     }
@@ -59,7 +59,7 @@ impl Store {
         self.settle_outbox(
             batches,
             "UPDATE outbox o SET due_at = now() FROM unnest($1::text[], $2::uuid[]) AS left_over (business_id, batch_id)
-             WHERE o.business_id = ANY (ARRAY[left_over.business_id]) AND o.batch_id = ANY (ARRAY[left_over.batch_id])",
+             WHERE o.business_id = ANY (ARRAY[left_over.business_id]) AND o.batch_id = left_over.batch_id",
         )
         .await
     }
@@ -106,7 +106,7 @@ impl Store {
                          UPDATE outbox o SET due_at = now() + $2::bigint * interval '1 millisecond'
                          FROM (SELECT business_id, batch_id FROM outbox WHERE due_at <= now()
                                ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
-                         WHERE o.business_id = ANY (ARRAY[due.business_id]) AND o.batch_id = ANY (ARRAY[due.batch_id])
+                         WHERE o.business_id = ANY (ARRAY[due.business_id]) AND o.batch_id = due.batch_id
                          RETURNING o.business_id, o.batch_id, o.lane
                      )
                      SELECT t.business_id, t.batch_id, t.lane,

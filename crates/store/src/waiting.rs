@@ -140,7 +140,7 @@ impl Store {
                      LIMIT $4
                  )
                  UPDATE timers t SET due_at = now() + $3::bigint * interval '1 millisecond'
-                 FROM lost WHERE t.business_id = ANY (ARRAY[lost.business_id]) AND t.order_code = ANY (ARRAY[lost.order_code])
+                 FROM lost WHERE t.business_id = ANY (ARRAY[lost.business_id]) AND t.order_code = lost.order_code
                  RETURNING t.business_id, t.order_code"
             );
             let statement = transaction.prepare_cached(&sql).await?;

@@ -98,7 +98,9 @@ fn reads_all(plan: &Value, within: &str) -> bool {
     };
     let scans = waits(&plan["Relation Name"]) && node != "ModifyTable" && node != "Tid Scan";
     let by_key = plan["Index Cond"].is_string() || within == "Limit";
-    let here = scans && (node == "Bitmap Heap Scan" || within == "Sort" || !by_key);
+    let filter = plan["Filter"].as_str().unwrap_or_default();
+    let by_half = filter.contains("order_code") || filter.contains("batch_id");
+    let here = scans && (node == "Bitmap Heap Scan" || within == "Sort" || !by_key || by_half);
     let inner = plan["Plans"].as_array().into_iter().flatten();
     here || inner.into_iter().any(|inner| reads_all(inner, node))
 }

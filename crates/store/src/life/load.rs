@@ -153,7 +153,7 @@ async fn waits(
                     (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms,
                     coalesce(d.is_open, false) AS in_doubt
              FROM unnest($1::text[], $2::uuid[]) AS key (business_id, order_code)
-             LEFT JOIN timers t ON t.business_id = ANY (ARRAY[key.business_id]) AND t.order_code = ANY (ARRAY[key.order_code])
+             LEFT JOIN timers t ON t.business_id = ANY (ARRAY[key.business_id]) AND t.order_code = key.order_code
              LEFT JOIN LATERAL (
                  -- By the key: asked for the open ones, an empty table's planner would read all of those.
                  SELECT bool_or(closed_at IS NULL AND kind = 'doubt') AS is_open FROM doubts

@@ -352,7 +352,7 @@ async fn clear_timers(tx: &Transaction<'_>, set: &[Written]) -> Result<(), Store
     let statement = tx
         .prepare_cached(
             "DELETE FROM timers t USING unnest($1::text[], $2::uuid[]) AS idle (business_id, order_code)
-             WHERE t.business_id = ANY (ARRAY[idle.business_id]) AND t.order_code = ANY (ARRAY[idle.order_code])",
+             WHERE t.business_id = ANY (ARRAY[idle.business_id]) AND t.order_code = idle.order_code",
         )
         .await?;
     tx.execute(&statement, &[&businesses, &codes]).await?;
