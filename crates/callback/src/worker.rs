@@ -12,7 +12,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::due::DueLoop;
 use crate::health::HealthLoop;
-use crate::hints::HintLoop;
+use crate::hints::{HintLoop, Mark};
+use crate::looks::Looks;
+use crate::overtaking::OvertakingLoop;
 use crate::post::{NoClient, Post};
 use crate::recorder::Recorder;
 use crate::sender::Sender;
@@ -65,6 +67,11 @@ impl Worker {
         let (tried, inbox) = mpsc::channel(settings.record_batch * 2);
         let calls = TaskTracker::new();
         let standings = Standings::default();
+        // Before anything is sent: what the fleet has set aside must not be called because this process has only begun.
+        match self.store.unwell_endpoints().await {
+            Ok(unwell) => standings.read(&unwell),
+            Err(error) => tracing::warn!(%error, "nobody knows yet which endpoints are not well"),
+        }
         let sender = Sender {
             store: self.store.clone(),
             signers: Arc::new(Mutex::new(Arc::new(signers))),
@@ -88,14 +95,11 @@ impl Worker {
         };
         let mut recording = tokio::spawn(recorder.run());
         let mut takers = JoinSet::new();
-        takers.spawn(
-            DueLoop {
-                sender: sender.clone(),
-                every: settings.poll_every(),
-                after: [None, None, None],
-            }
-            .run(shutdown.clone()),
-        );
+        takers.spawn(DueLoop::new(sender.clone(), settings.poll_every()).run(shutdown.clone()));
+        let overtaking = OvertakingLoop {
+            looks: Looks::new(sender.clone()),
+        };
+        takers.spawn(overtaking.run(shutdown.clone()));
         takers.spawn(
             HealthLoop {
                 sender: sender.clone(),
@@ -112,6 +116,7 @@ impl Worker {
                 sender: sender.clone(),
                 deliveries,
                 claim_size: settings.claim_batch,
+                mark: Mark::new(),
             };
             takers.spawn(hints.run(shutdown.clone()));
         }

@@ -367,8 +367,8 @@ async fn twenty_bad_endpoints_of_two_hundred_disturb_nobody_but_themselves() {
     assert_eq!(scene.ground.ask(&waits).await, EACH.to_string());
     let one_is_due = format!(
         "UPDATE callbacks SET due_at = CASE WHEN order_code = (SELECT order_code FROM callbacks
-             WHERE endpoint = 'http://{at}' ORDER BY order_code LIMIT 1) THEN now() ELSE now() + interval '3 hours' END
-         WHERE state = 0 AND endpoint = 'http://{at}'"
+             WHERE endpoint = 'http://{at}' AND tries > 0 ORDER BY order_code LIMIT 1) THEN now() ELSE now() + interval '3 hours' END
+         WHERE state = 0 AND endpoint = 'http://{at}' AND tries > 0"
     );
     scene.ground.ask(&one_is_due).await;
     let resumed = scene
