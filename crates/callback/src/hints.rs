@@ -2,18 +2,31 @@
 
 use std::time::Duration;
 
+use domain::UnixMs;
 use queue::Delivery;
 use retry::Backoff;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::sender::Sender;
+
+/// How often hints that come late are told of.
+const MARK_EVERY: Duration = Duration::from_millis(250);
 
 /// Takes hints until the consumer ends or shutdown.
 pub(crate) struct HintLoop {
     pub(crate) sender: Sender,
     pub(crate) deliveries: mpsc::Receiver<Delivery>,
     pub(crate) claim_size: usize,
+    pub(crate) mark: Mark,
+}
+
+/// How far this process has come in the queue, told while it comes late: ingress then takes no more of those whose reports wait.
+pub(crate) struct Mark {
+    worker: Uuid,
+    due: Instant,
 }
 
 impl HintLoop {
@@ -43,9 +56,12 @@ impl HintLoop {
             }
             let keys: Vec<_> = hints.iter().map(|hint| hint.key().clone()).collect();
             match self.sender.send_hinted(&keys).await {
-                Ok(()) => {
+                Ok(late_since) => {
                     backoff.reset();
                     hints.into_iter().for_each(Delivery::ack);
+                    if let Some(final_at) = late_since {
+                        self.mark.tell(&self.sender, final_at).await;
+                    }
                 }
                 Err(error) => {
                     let delay = backoff.next_delay();
@@ -57,5 +73,26 @@ impl HintLoop {
                 }
             }
         }
+    }
+}
+
+impl Mark {
+    /// Of a process that has just begun.
+    pub(crate) fn new() -> Self {
+        Self {
+            worker: Uuid::now_v7(),
+            due: Instant::now(),
+        }
+    }
+
+    /// Nobody waits for it: one that cannot be told is told with the next hint that is late.
+    async fn tell(&mut self, sender: &Sender, final_at: UnixMs) {
+        if Instant::now() < self.due {
+            return;
+        }
+        if let Err(error) = sender.store.mark_reports(self.worker, final_at).await {
+            tracing::debug!(%error, "nobody was told that reports are late");
+        }
+        self.due = Instant::now() + MARK_EVERY;
     }
 }

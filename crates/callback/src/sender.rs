@@ -47,18 +47,24 @@ pub(crate) enum Errand {
 
 impl Sender {
     /// Sends those whose hints have come. Hints that are old say that a flood stands in the queue before other endpoints' reports.
-    pub(crate) async fn send_hinted(&self, keys: &[OrderKey]) -> Result<(), StoreError> {
+    /// Returns when the order became final whose hint is the oldest of them, if one of them is old.
+    pub(crate) async fn send_hinted(
+        &self,
+        keys: &[OrderKey],
+    ) -> Result<Option<UnixMs>, StoreError> {
         let claimed = self.claim(keys, Errand::Deliver(Line::First)).await?;
-        let now = now();
-        let is_old = |(report, _): &(ClaimedReport, Slot)| match &report.subject {
-            Subject::Order(facts) => facts.finished_at.is_some_and(|at| now.since(at) > BEHIND),
-            Subject::Batch(_) => false,
+        let final_at = |(report, _): &(ClaimedReport, Slot)| match &report.subject {
+            Subject::Order(facts) => facts.finished_at,
+            Subject::Batch(_) => None,
         };
-        if claimed.iter().any(is_old) {
+        let now = now();
+        let oldest = claimed.iter().filter_map(final_at).min();
+        let behind = oldest.filter(|at| now.since(*at) > BEHIND);
+        if behind.is_some() {
             self.slots.note_behind(Instant::now());
         }
         self.start(claimed);
-        Ok(())
+        Ok(behind)
     }
 
     /// Claims those of `keys` that find a slot, and sends them. Returns how many, when they are claimed.

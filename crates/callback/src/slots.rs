@@ -35,6 +35,8 @@ pub(crate) struct Slots {
     pools: Pools,
     /// Told when a slot is free again that something waits for.
     freed: Arc<Notify>,
+    /// Told when a hint has come late.
+    late: Arc<Notify>,
     standings: Standings,
     per_endpoint: usize,
     per_business: usize,
@@ -103,6 +105,7 @@ impl Slots {
             taken: Arc::default(),
             pools: Pools::new(most),
             freed: Arc::default(),
+            late: Arc::default(),
             standings,
             per_endpoint,
             per_business,
@@ -199,6 +202,12 @@ impl Slots {
     /// A hint has come late.
     pub(crate) fn note_behind(&self, now: Instant) {
         self.lock().behind_until = Some(now + BEHIND_FOR);
+        self.late.notify_one();
+    }
+
+    /// Waits until a hint comes late.
+    pub(crate) async fn came_late(&self) {
+        self.late.notified().await;
     }
 
     /// Whether hints have come late just now.

@@ -1,4 +1,4 @@
-//! Which businesses wait too long in which lane: more of theirs is refused until it is less, and nobody else's.
+//! Which businesses wait too long in which lane, or for their reports: more of theirs is refused until it is less, and nobody else's.
 //!
 //! Judged by age, not by number: how much work a lane does in a minute is known to nobody, that its oldest order waits is.
 
@@ -21,24 +21,39 @@ const EVERY: Duration = Duration::from_millis(250);
 
 /// Who waits for too long, as of the last look.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Behind(Arc<Mutex<HashSet<(Lane, BusinessId)>>>);
+pub(crate) struct Behind(Arc<Mutex<Found>>);
+
+#[derive(Debug, Default)]
+struct Found {
+    /// For their orders to be claimed.
+    in_lanes: HashSet<(Lane, BusinessId)>,
+    /// For their reports to be sent, of whatever lane.
+    for_reports: HashSet<BusinessId>,
+}
 
 impl Behind {
     pub(crate) fn is_behind(&self, lane: &Lane, business: &BusinessId) -> bool {
         let behind = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Most of the time nobody is.
-        !behind.is_empty() && behind.contains(&(lane.clone(), business.clone()))
+        !behind.in_lanes.is_empty() && behind.in_lanes.contains(&(lane.clone(), business.clone()))
+            || behind.for_reports.contains(business)
     }
 
-    fn take_over(&self, found: HashSet<(Lane, BusinessId)>) {
+    fn take_over(&self, found: Found) {
         let mut behind = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (lane, business) in found.difference(&behind) {
+        for (lane, business) in found.in_lanes.difference(&behind.in_lanes) {
             tracing::warn!(%lane, %business, "orders wait too long, no more of them are taken for now");
         }
-        for (lane, business) in behind.difference(&found) {
+        for (lane, business) in behind.in_lanes.difference(&found.in_lanes) {
             tracing::info!(%lane, %business, "orders are taken again");
         }
-        meters::behind(found.len());
+        for business in found.for_reports.difference(&behind.for_reports) {
+            tracing::warn!(%business, "reports wait too long, no more orders are taken for now");
+        }
+        for business in behind.for_reports.difference(&found.for_reports) {
+            tracing::info!(%business, "reports no longer wait too long");
+        }
+        meters::behind(found.in_lanes.len() + found.for_reports.len());
         *behind = found;
     }
 }
@@ -67,16 +82,22 @@ impl BehindTask {
         }
     }
 
-    async fn look(&self) -> Result<HashSet<(Lane, BusinessId)>, StoreError> {
-        let mut found = HashSet::new();
+    async fn look(&self) -> Result<Found, StoreError> {
+        let mut found = Found::default();
         if !self.publisher.is_connected() {
             return Ok(found);
         }
         let known = Arc::clone(&self.known.borrow());
         for lane in known.catalogue.lanes() {
             let waiters = self.store.waiters(&lane).await?;
-            found.extend(too_long(waiters, self.most).map(|business| (lane.clone(), business)));
+            let behind = too_long(waiters, self.most);
+            found
+                .in_lanes
+                .extend(behind.map(|business| (lane.clone(), business)));
         }
+        found
+            .for_reports
+            .extend(self.store.late_reports(self.most).await?);
         Ok(found)
     }
 }
@@ -100,11 +121,18 @@ mod tests {
         let lane = Lane::new("mobile");
         let behind = Behind::default();
         let found = too_long(waiters, Duration::from_mins(1)).map(|b| (lane.clone(), b));
-        behind.take_over(found.collect());
+        behind.take_over(Found {
+            in_lanes: found.collect(),
+            for_reports: [BusinessId::new("late")].into(),
+        });
         assert!(behind.is_behind(&lane, &BusinessId::new("flood")));
         assert!(!behind.is_behind(&lane, &BusinessId::new("calm")));
         assert!(!behind.is_behind(&Lane::new("other"), &BusinessId::new("flood")));
-        behind.take_over(HashSet::new());
+        for lane in ["mobile", "other"].map(Lane::new) {
+            assert!(behind.is_behind(&lane, &BusinessId::new("late")));
+        }
+        behind.take_over(Found::default());
         assert!(!behind.is_behind(&lane, &BusinessId::new("flood")));
+        assert!(!behind.is_behind(&lane, &BusinessId::new("late")));
     }
 }

@@ -21,6 +21,7 @@ use crate::server::serve;
 
 const MAX_REPORT_BYTES: usize = 256 * 1024;
 const SLOW: Duration = Duration::from_secs(2);
+const UNHURRIED: Duration = Duration::from_millis(500);
 const FOR_EVER: Duration = Duration::from_secs(40);
 const BIG_ANSWER_BYTES: usize = 10 * 1024 * 1024;
 /// What `fail-3` fails.
@@ -117,6 +118,7 @@ enum Manner {
     FailsFirst,
     Refuses,
     Slow,
+    Unhurried,
     Hangs,
     Big,
     Redirects,
@@ -128,6 +130,7 @@ impl Manner {
             "fail-3" => Self::FailsFirst,
             "no" => Self::Refuses,
             "slow" => Self::Slow,
+            "unhurried" => Self::Unhurried,
             "hang" => Self::Hangs,
             "big" => Self::Big,
             "redirect" => Self::Redirects,
@@ -137,7 +140,7 @@ impl Manner {
 
     fn takes(self, report_no: u32) -> bool {
         match self {
-            Self::Takes | Self::Slow => true,
+            Self::Takes | Self::Slow | Self::Unhurried => true,
             Self::FailsFirst => report_no > FAILS_FIRST,
             Self::Refuses | Self::Hangs | Self::Big | Self::Redirects => false,
         }
@@ -301,6 +304,7 @@ async fn report(
     };
     match manner {
         Manner::Slow => tokio::time::sleep(SLOW).await,
+        Manner::Unhurried => tokio::time::sleep(UNHURRIED).await,
         Manner::Hangs => tokio::time::sleep(FOR_EVER).await,
         Manner::Big => return "SUCCESS ".repeat(BIG_ANSWER_BYTES / 8).into_response(),
         Manner::Redirects => return Redirect::temporary("/elsewhere").into_response(),

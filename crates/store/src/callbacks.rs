@@ -18,6 +18,7 @@ mod claim;
 mod delays;
 mod desk;
 mod lines;
+mod marks;
 mod record;
 
 use std::time::Duration;

@@ -255,3 +255,52 @@ async fn whose_orders_wait_too_long_is_refused_more_of_them_and_nobody_else_is()
     scene.merchant.wait_for_all_reports(&scene.outside).await;
     scene.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_reports_wait_too_long_is_refused_more_orders_and_nobody_else_is() {
+    // Four first tries at the same time, half a second each: ten seconds of work.
+    let settings = [
+        ("REFILL__INGRESS__MAX_WAITING_MS", "1000"),
+        ("REFILL__CALLBACK__MAX_IN_FLIGHT", "8"),
+    ];
+    let mut scene = Scene::start_with(&settings).await;
+    let neighbour = client(&scene, "m2", "neighbour");
+    let shop = scene.merchant.client.clone();
+    let unhurried = format!("http://{}/unhurried/callback", scene.outside.merchant);
+    let flood = items("flood", 80);
+    let answer = shop.batch("flood", "MOBILE50", Some(&unhurried), &flood);
+    assert_eq!(answer.await.unwrap().status, 0);
+    for item in &flood {
+        let ordered = (item.biz_code.clone(), item.account.clone());
+        scene.merchant.ordered.push(ordered);
+    }
+    let one = |number: &str| [Item::new(number, "13800000001")];
+    let mut tries = 0;
+    let refused = until(
+        "a refusal",
+        async || {
+            tries += 1;
+            let number = format!("more-{tries}");
+            let answer = shop
+                .batch(&number, "MOBILE50", None, &one(&number))
+                .await
+                .unwrap();
+            (answer.status != 0).then_some(answer)
+        },
+        String::new,
+    )
+    .await;
+    assert_eq!((refused.http, refused.status), (503, 1), "{}", refused.body);
+    let other = neighbour
+        .batch("calm", "NARROW", None, &one("calm-0"))
+        .await
+        .unwrap();
+    assert_eq!(other.status, 0, "another business: {}", other.body);
+    scene.merchant.wait_for_all_reports(&scene.outside).await;
+    scene
+        .merchant
+        .order_items("late", "MOBILE50", &one("late-0"))
+        .await;
+    scene.merchant.wait_for_all_reports(&scene.outside).await;
+    scene.end().await;
+}

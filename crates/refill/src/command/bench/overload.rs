@@ -114,6 +114,7 @@ async fn overload(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Re
     let alone = steps::make(stage, roles, &others).await?;
     let one = Offer {
         shares: vec![1.0],
+        callback_urls: vec![stage.callback_url.clone()],
         ..even.clone()
     };
     let rate = does / f64::from(ACCOUNTS) * FLOOD;

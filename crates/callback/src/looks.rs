@@ -1,0 +1,94 @@
+//! Reports found endpoint by endpoint, a few of each, so that no endpoint waits behind another.
+
+use domain::Endpoint;
+use store::StoreError;
+use store::callbacks::{Head, Line, Pick};
+
+use crate::sender::{Errand, Sender};
+
+/// How many endpoints are looked at in one query.
+const PAGE: usize = 200;
+/// The most reports of one endpoint that are picked at once.
+const EACH: usize = 32;
+
+/// Goes from endpoint to endpoint, in each line from where it was last.
+pub(crate) struct Looks {
+    pub(crate) sender: Sender,
+    /// The last endpoint that was looked at, for each line.
+    after: [Option<Endpoint>; 3],
+}
+
+impl Looks {
+    /// Begins with the first endpoint of each line.
+    pub(crate) fn new(sender: Sender) -> Self {
+        Self {
+            sender,
+            after: [None, None, None],
+        }
+    }
+
+    /// One page of endpoints: a few reports of each that has any due, and room for them. Returns whether one of them probably has
+    /// more, and whether this was the last page.
+    /// `early`: also those that are not due, which first tries may be before their hint is taken for lost.
+    pub(crate) async fn page(
+        &mut self,
+        line: Line,
+        early: bool,
+    ) -> Result<(bool, bool), StoreError> {
+        let heads = self.heads(line).await?;
+        let is_last = heads.len() < PAGE;
+        let picks = self.picks(line, heads, early);
+        let keys = self.sender.store.pick_reports(line, &picks, early).await?;
+        if keys.is_empty() {
+            return Ok((false, is_last));
+        }
+        let sent = self.sender.send(&keys, Errand::Deliver(line)).await?;
+        Ok((sent > 0, is_last))
+    }
+
+    /// How many of each endpoint that has any due: as many as there are slots for, shared out evenly, beginning anywhere.
+    fn picks(&self, line: Line, heads: Vec<Head>, early: bool) -> Vec<Pick> {
+        let slots = &self.sender.slots;
+        let mut open: Vec<Pick> = heads
+            .into_iter()
+            .filter(|head| (early || head.due_for_ms >= 0) && slots.is_open(&head.endpoint))
+            .map(|head| Pick {
+                most: slots.room(&head.endpoint, line).min(EACH),
+                endpoint: head.endpoint,
+            })
+            .collect();
+        if open.is_empty() {
+            return open;
+        }
+        let first = rand::random_range(0..open.len());
+        open.rotate_left(first);
+        let mut left = slots.free(line);
+        let each = (left / open.len()).max(1);
+        for pick in &mut open {
+            let wanted = pick.most;
+            pick.most = wanted.min(each).min(left);
+            left -= pick.most;
+            if pick.most == 0 {
+                slots.hunger();
+            }
+        }
+        open.retain(|pick| pick.most > 0);
+        open
+    }
+
+    /// The next page of endpoints that have anything in the line; after the last it begins again.
+    pub(crate) async fn heads(&mut self, line: Line) -> Result<Vec<Head>, StoreError> {
+        let place = match line {
+            Line::First => 0,
+            Line::Retry => 1,
+            Line::Replay => 2,
+        };
+        let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+        let after = self.after[place].take();
+        let heads = self.sender.store.heads(line, after.as_ref(), limit).await?;
+        if heads.len() == PAGE {
+            self.after[place] = heads.last().map(|head| head.endpoint.clone());
+        }
+        Ok(heads)
+    }
+}
