@@ -12,6 +12,7 @@ mod egress;
 mod health;
 mod hints;
 mod judge;
+mod meters;
 mod names;
 mod pace;
 mod pools;
@@ -24,6 +25,7 @@ mod slots;
 mod standing;
 mod worker;
 
+pub use meters::describe_meters;
 pub use post::NoClient;
 pub use settings::Settings;
 pub use worker::Worker;

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::due::DueLoop;
 use crate::health::HealthLoop;
 use crate::hints::HintLoop;
+use crate::meters;
 use crate::post::{NoClient, Post};
 use crate::recorder::Recorder;
 use crate::sender::Sender;
@@ -61,6 +62,7 @@ impl Worker {
     /// Works until `shutdown`: then nothing more is claimed, running calls end, what they heard is recorded.
     pub async fn run(self, shutdown: CancellationToken) {
         let settings = self.settings;
+        meters::begun(settings.max_in_flight);
         let signers = Signers::of(&self.catalogue.borrow());
         let (tried, inbox) = mpsc::channel(settings.record_batch * 2);
         let calls = TaskTracker::new();

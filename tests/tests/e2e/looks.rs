@@ -121,6 +121,8 @@ async fn a_look_for_work_costs_the_same_whatever_waits() {
         ("REFILL__CALLBACK__POLL_EVERY_MS", "50"),
         // Ingress counts the outbox up to this number.
         ("REFILL__INGRESS__MAX_BACKLOG_BATCHES", "3"),
+        // The metrics count up to ten thousand of each kind, seldom.
+        ("REFILL__ADMIN__LOOK_EVERY_MS", "3600000"),
     ])
     .await;
     // A lane that has moved, so that the sweeper asks how far.

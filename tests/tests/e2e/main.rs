@@ -32,3 +32,4 @@ mod routing;
 mod ten_thousand;
 mod tools;
 mod turns;
+mod watch;

@@ -80,7 +80,8 @@ async fn rows_are_found_by_their_whole_key_on_a_database_that_is_still_empty() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_with_a_hundred_thousand_dead_rows_costs_a_look_what_one_with_one_row_costs() {
     const DEAD: &str = "http://127.0.0.3:9";
-    let scene = Scene::start().await;
+    // The metrics count up to ten thousand of each kind, seldom.
+    let scene = Scene::start_with(&[("REFILL__ADMIN__LOOK_EVERY_MS", "3600000")]).await;
     let paused = scene.platform.tool(&["endpoint", "pause", DEAD]);
     assert!(
         paused.status.success(),

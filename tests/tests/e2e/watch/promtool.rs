@@ -1,0 +1,91 @@
+//! The alerts by Prometheus's own tool: well formed, each with a case in which it fires and one in which it does not.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use super::pages::{alerts, prometheus};
+use super::read;
+use crate::harness::platform::root;
+
+/// `promtool`: the installed one, or the one of Debian's package, unpacked beside the build and not installed.
+fn promtool() -> &'static PathBuf {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let works = |program: &PathBuf| {
+            let told = Command::new(program).arg("--version").output();
+            told.is_ok_and(|told| told.status.success())
+        };
+        let installed = PathBuf::from("promtool");
+        if works(&installed) {
+            return installed;
+        }
+        let folder = root().join("target/promtool");
+        let unpacked = folder.join("usr/bin/promtool");
+        if !works(&unpacked) {
+            std::fs::create_dir_all(&folder).unwrap();
+            let fetch = "apt-get download -q prometheus && dpkg-deb -x prometheus_*.deb . && rm -f prometheus_*.deb";
+            let fetched = Command::new("sh").args(["-c", fetch]).current_dir(&folder).output();
+            assert!(
+                works(&unpacked),
+                "promtool is needed (Debian's package prometheus) and could not be had: {fetched:?}"
+            );
+        }
+        unpacked
+    })
+}
+
+fn run(args: &[&str]) -> Output {
+    let output = Command::new(promtool())
+        .args(args)
+        .current_dir(prometheus())
+        .output();
+    output.unwrap()
+}
+
+fn passes(args: &[&str]) {
+    let output = run(args);
+    assert!(
+        output.status.success(),
+        "{args:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn the_alerts_are_well_formed_and_fire_when_they_should() {
+    passes(&["check", "config", "prometheus.yml"]);
+    passes(&["check", "rules", "alerts.yml"]);
+    passes(&["test", "rules", "alerts_test.yml"]);
+}
+
+#[test]
+fn every_alert_is_tried_firing_and_not_firing() {
+    let tests = read(&prometheus().join("alerts_test.yml"));
+    let cases: Vec<&str> = tests.split("alertname: ").skip(1).collect();
+    for alert in alerts().keys() {
+        let of_alert = |case: &&&str| case.lines().next() == Some(alert);
+        let fires = |case: &&&str| case.contains("exp_labels");
+        let firing = cases.iter().filter(of_alert).filter(fires).count();
+        let silent = cases.iter().filter(of_alert).count() - firing;
+        assert!(
+            firing > 0 && silent > 0,
+            "{alert}: {firing} firing, {silent} silent"
+        );
+    }
+}
+
+#[test]
+fn an_alert_that_does_not_fire_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let dull = read(&prometheus().join("alerts.yml")).replace("> 60", "> 60000");
+    std::fs::write(folder.path().join("alerts.yml"), dull).unwrap();
+    let tests = folder.path().join("alerts_test.yml");
+    std::fs::copy(prometheus().join("alerts_test.yml"), &tests).unwrap();
+    let output = run(&["test", "rules", tests.to_str().unwrap()]);
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("RefillOutboxTooOld"), "{said}");
+}
