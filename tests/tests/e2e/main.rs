@@ -29,6 +29,7 @@ mod plans;
 mod pushes;
 mod reports;
 mod routing;
+mod stops;
 mod ten_thousand;
 mod tools;
 mod turns;
