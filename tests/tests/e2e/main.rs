@@ -13,6 +13,7 @@ mod architecture;
 mod bad_days;
 mod behaviours;
 mod bills;
+mod canary;
 mod cancel;
 mod contract;
 mod database;

@@ -112,6 +112,7 @@ async fn every_described_metric_is_shown_and_no_other() {
     )
     .await;
     assert_eq!(shown(&exposition), all);
+    promtool::finds_nothing_wrong_with(&exposition);
 
     let label = Regex::new(r#"[{,]([a-z_]+)="([^"]*)""#).unwrap();
     for found in label.captures_iter(&exposition) {

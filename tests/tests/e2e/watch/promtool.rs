@@ -1,12 +1,18 @@
 //! The alerts by Prometheus's own tool: well formed, each with a case in which it fires and one in which it does not.
 
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use super::pages::{alerts, prometheus};
 use super::read;
 use crate::harness::platform::root;
+
+/// Fetches the package, after a look at what there is where the machine knows of none.
+const FETCH: &str = "as_root=; [ \"$(id -u)\" -eq 0 ] || as_root='sudo -n'
+    apt-get download -q prometheus || { $as_root apt-get update -q && apt-get download -q prometheus; }
+    dpkg-deb -x prometheus_*.deb . && rm -f prometheus_*.deb";
 
 /// `promtool`: the installed one, or the one of Debian's package, unpacked beside the build and not installed.
 fn promtool() -> &'static PathBuf {
@@ -24,8 +30,10 @@ fn promtool() -> &'static PathBuf {
         let unpacked = folder.join("usr/bin/promtool");
         if !works(&unpacked) {
             std::fs::create_dir_all(&folder).unwrap();
-            let fetch = "apt-get download -q prometheus && dpkg-deb -x prometheus_*.deb . && rm -f prometheus_*.deb";
-            let fetched = Command::new("sh").args(["-c", fetch]).current_dir(&folder).output();
+            let fetched = Command::new("sh")
+                .args(["-c", FETCH])
+                .current_dir(&folder)
+                .output();
             assert!(
                 works(&unpacked),
                 "promtool is needed (Debian's package prometheus) and could not be had: {fetched:?}"
@@ -51,6 +59,24 @@ fn passes(args: &[&str]) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// Prometheus reads it, and has nothing to say against the names, units and texts.
+pub(super) fn finds_nothing_wrong_with(exposition: &str) {
+    let mut tool = Command::new(promtool())
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = tool.stdin.take().unwrap();
+    stdin.write_all(exposition.as_bytes()).unwrap();
+    drop(stdin);
+    let output = tool.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.trim().is_empty(), "{said}");
 }
 
 #[test]
