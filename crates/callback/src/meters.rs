@@ -36,7 +36,7 @@ pub fn describe_meters() {
     );
     describe_gauge!(
         "refill_callback_egress_frozen",
-        "1 while most endpoints cannot be reached, so that our own way out is taken for broken and nothing is charged."
+        "Whether most endpoints cannot be reached, so that our own way out is taken for broken and nothing is charged: 1, or 0."
     );
     describe_gauge!(
         "refill_callback_slots_in_use",

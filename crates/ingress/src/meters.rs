@@ -56,7 +56,7 @@ pub fn describe_meters() {
     );
     describe_gauge!(
         "refill_ingress_backlog_full",
-        "1 while batches are refused because too many wait for the broker (ingress.max_backlog_batches)."
+        "Whether batches are refused because too many wait for the broker (ingress.max_backlog_batches): 1, or 0."
     );
     describe_gauge!(
         "refill_ingress_businesses_behind",

@@ -56,7 +56,7 @@ fn builder() -> Result<PrometheusBuilder, metrics_exporter_prometheus::BuildErro
 fn describe_meters() {
     describe_gauge!(
         "refill_build_info",
-        "1, with the version, the commit and the role of the process as labels."
+        "Always 1, with the version, the commit and the role of the process as labels."
     );
     describe_gauge!(
         "process_start_time_seconds",
@@ -65,7 +65,7 @@ fn describe_meters() {
     );
     describe_gauge!(
         "refill_ready",
-        "1 while /readyz would say so: the database answers, its schema is not behind, a worker has its broker, nobody has asked to stop."
+        "Whether /readyz would say so, 1 or 0: the database answers, its schema is not behind, a worker has its broker, nobody has asked to stop."
     );
     describe_gauge!(
         "refill_schema_version",

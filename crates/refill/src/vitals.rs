@@ -49,15 +49,15 @@ pub(crate) fn describe_meters() {
     );
     describe_gauge!(
         "refill_lane_paused",
-        "1 while a person keeps new orders of the lane from all suppliers."
+        "Whether a person keeps new orders of the lane from all suppliers: 1, or 0."
     );
     describe_gauge!(
         "refill_supplier_paused",
-        "1 while a person keeps new orders from the supplier in all lanes."
+        "Whether a person keeps new orders from the supplier in all lanes: 1, or 0."
     );
     describe_gauge!(
         "refill_supplier_breaker_open",
-        "1 while the fleet spares the supplier because its calls kept failing."
+        "Whether the fleet spares the supplier because its calls kept failing: 1, or 0."
     );
     describe_gauge!(
         "refill_doubts_open",

@@ -6,6 +6,7 @@ mod promtool;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use regex::Regex;
 
@@ -211,6 +212,72 @@ async fn what_waits_is_told_with_its_age_and_its_money() {
     assert!(told(&exposition, age) > 0.0);
     // It is broken on purpose, so there is nothing to check.
     scene.platform.kill();
+    scene.ground.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_without_its_broker_is_not_ready_and_a_door_is() {
+    let scene = Scene::start().await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (role, ready) in [
+        ("fulfillment", 503),
+        ("callback", 503),
+        ("ingress", 200),
+        ("console", 200),
+    ] {
+        let free = || servers::free_address().unwrap().to_string();
+        let (admin, listen) = (free(), free());
+        let mut command = scene.platform.command();
+        command.args([role, "--admin", &admin]);
+        if ready == 200 {
+            command.args(["--listen", &listen]);
+        }
+        let mut process = command
+            .env("AMQP_URL", "amqp://127.0.0.1:1/%2f")
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let url = format!("http://{admin}/readyz");
+        let answer = until(
+            "an answer",
+            async || http.get(&url).send().await.ok(),
+            || role.to_owned(),
+        )
+        .await;
+        let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert_eq!(status, ready, "{role}: {text}");
+        assert!(
+            text.contains("database ok") && text.contains("broker away"),
+            "{role}: {text}"
+        );
+    }
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_is_behind_is_told_and_one_that_is_ahead_is_no_fault() {
+    let scene = Scene::start().await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let readyz = async || {
+        let answer = http
+            .get(format!("{}/readyz", scene.platform.admin))
+            .send()
+            .await
+            .unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let ahead = "INSERT INTO refinery_schema_history SELECT version + 1, name, applied_on, checksum FROM refinery_schema_history
+                 ORDER BY version DESC LIMIT 1";
+    scene.ground.ask(ahead).await;
+    assert_eq!(readyz().await.0, 200);
+    let behind = "DELETE FROM refinery_schema_history WHERE version >= (SELECT max(version) - 1 FROM refinery_schema_history)";
+    scene.ground.ask(behind).await;
+    let (status, text) = readyz().await;
+    assert!(status == 503 && text.contains("needed"), "{status} {text}");
+    let mut platform = scene.platform;
+    platform.kill();
     scene.ground.clear().await;
 }
 

@@ -63,6 +63,21 @@ fn asked(expression: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The expressions of all dashboards, as recording rules.
+pub(super) fn drawn_as_rules() -> String {
+    let mut rules = "groups:\n  - name: drawn\n    rules:\n".to_owned();
+    let all = dashboards();
+    for (n, expression) in all
+        .iter()
+        .flat_map(|(_, board)| expressions(board))
+        .enumerate()
+    {
+        let quoted = serde_json::to_string(&expression).unwrap();
+        rules += &format!("      - record: drawn:{n}\n        expr: {quoted}\n");
+    }
+    rules
+}
+
 /// All expressions of a dashboard.
 fn expressions(board: &Value) -> Vec<String> {
     let panels = board["panels"].as_array().unwrap();

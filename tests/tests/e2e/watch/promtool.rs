@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use super::pages::{alerts, prometheus};
+use super::pages::{alerts, drawn_as_rules, prometheus};
 use super::read;
 use crate::harness::platform::root;
 
@@ -84,6 +84,21 @@ fn the_alerts_are_well_formed_and_fire_when_they_should() {
     passes(&["check", "config", "prometheus.yml"]);
     passes(&["check", "rules", "alerts.yml"]);
     passes(&["test", "rules", "alerts_test.yml"]);
+}
+
+#[test]
+fn the_dashboards_ask_in_well_formed_expressions() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("drawn.yml");
+    let drawn = drawn_as_rules();
+    std::fs::write(&rules, &drawn).unwrap();
+    passes(&["check", "rules", rules.to_str().unwrap()]);
+    std::fs::write(&rules, drawn.replacen("expr: \"", "expr: \"sum by (", 1)).unwrap();
+    assert!(
+        !run(&["check", "rules", rules.to_str().unwrap()])
+            .status
+            .success()
+    );
 }
 
 #[test]
