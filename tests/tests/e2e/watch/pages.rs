@@ -65,17 +65,17 @@ fn asked(expression: &str) -> BTreeSet<String> {
 
 /// The expressions of all dashboards, as recording rules.
 pub(super) fn drawn_as_rules() -> String {
-    let mut rules = "groups:\n  - name: drawn\n    rules:\n".to_owned();
     let all = dashboards();
-    for (n, expression) in all
+    let rules = all
         .iter()
         .flat_map(|(_, board)| expressions(board))
         .enumerate()
-    {
-        let quoted = serde_json::to_string(&expression).unwrap();
-        rules += &format!("      - record: drawn:{n}\n        expr: {quoted}\n");
-    }
-    rules
+        .map(|(n, expression)| {
+            let quoted = serde_json::to_string(&expression).unwrap();
+            format!("      - record: drawn:{n}\n        expr: {quoted}\n")
+        });
+    let rules: Vec<String> = rules.collect();
+    format!("groups:\n  - name: drawn\n    rules:\n{}", rules.concat())
 }
 
 /// All expressions of a dashboard.
