@@ -5,6 +5,7 @@ use std::time::Duration;
 use store::StoreError;
 use tokio_util::sync::CancellationToken;
 
+use crate::meters;
 use crate::sender::Sender;
 use crate::settings::Settings;
 
@@ -54,13 +55,9 @@ impl HealthLoop {
         } = &self.sender;
         let unwell = store.unwell_endpoints().await?;
         standings.read(&unwell);
-        let count = f64::from(u32::try_from(unwell.len()).unwrap_or(u32::MAX));
-        metrics::gauge!("refill_endpoints_not_well").set(count);
-        metrics::gauge!("refill_callback_egress_frozen")
-            .set(f64::from(u8::from(slots.is_frozen())));
+        meters::endpoints(unwell.len(), slots.is_frozen());
         for (pool, in_use) in slots.in_use() {
-            let in_use = f64::from(u32::try_from(in_use).unwrap_or(u32::MAX));
-            metrics::gauge!("refill_callback_slots_in_use", "pool" => pool.name()).set(in_use);
+            meters::slots(pool, in_use);
         }
         store.move_resend_jobs().await?;
         for (endpoint, since) in standings.recovering() {

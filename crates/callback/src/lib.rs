@@ -13,6 +13,7 @@ mod health;
 mod hints;
 mod judge;
 mod looks;
+mod meters;
 mod names;
 mod overtaking;
 mod pace;
@@ -26,6 +27,7 @@ mod slots;
 mod standing;
 mod worker;
 
+pub use meters::describe_meters;
 pub use post::NoClient;
 pub use settings::Settings;
 pub use worker::Worker;

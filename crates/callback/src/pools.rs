@@ -25,7 +25,7 @@ impl Pool {
     ];
 
     /// Its part of so many slots in all.
-    const fn of(self, most: usize) -> usize {
+    pub(crate) const fn of(self, most: usize) -> usize {
         (most * self.percent()).div_ceil(100)
     }
 

@@ -58,8 +58,7 @@ impl Recorder {
 }
 
 fn tell(tried: &Tried) {
-    metrics::counter!("refill_reports_tried_total", "outcome" => tried.outcome).increment(1);
-    metrics::histogram!("refill_report_seconds").record(tried.duration.as_secs_f64());
+    crate::meters::tried(tried);
     let (order, business) = (&tried.key.order, &tried.key.business);
     let (round, try_no) = (tried.round, tried.try_no);
     match tried.next {

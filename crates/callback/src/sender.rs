@@ -129,6 +129,7 @@ impl Sender {
             round: report.round,
             try_no: report.try_no,
             duration: took,
+            since_final: report.since_final + took,
             http_status: judged.http_status,
             outcome: judged.outcome,
             detail: judged.detail,

@@ -14,6 +14,7 @@ use crate::due::DueLoop;
 use crate::health::HealthLoop;
 use crate::hints::{HintLoop, Mark};
 use crate::looks::Looks;
+use crate::meters;
 use crate::overtaking::OvertakingLoop;
 use crate::post::{NoClient, Post};
 use crate::recorder::Recorder;
@@ -63,6 +64,7 @@ impl Worker {
     /// Works until `shutdown`: then nothing more is claimed, running calls end, what they heard is recorded.
     pub async fn run(self, shutdown: CancellationToken) {
         let settings = self.settings;
+        meters::begun(settings.max_in_flight);
         let signers = Signers::of(&self.catalogue.borrow());
         let (tried, inbox) = mpsc::channel(settings.record_batch * 2);
         let calls = TaskTracker::new();

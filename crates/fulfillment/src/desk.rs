@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::breaker::Breaker;
 use crate::limits::Limits;
+use crate::meters;
 
 /// One supplier, ready to be called.
 #[derive(Debug)]
@@ -62,6 +63,7 @@ impl Desk {
                 }
                 _ => match Adapter::build(supplier, &catalogue.platform) {
                     Ok(adapter) => {
+                        meters::supplier(id);
                         let counter = Counter {
                             adapter,
                             limits: Limits::of(&supplier.card, share.clone()),

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::call;
 use crate::desk::Desk;
 use crate::limits::Reservation;
+use crate::meters::{self, Calling};
 use crate::recorder::{Announcer, Heard};
 
 /// An order that wants work; with the message that said so, if one did.
@@ -147,11 +148,11 @@ impl Dispatch {
             // The claim found room only at suppliers that this process holds a reservation for.
             let Some(counter) = counter else { return };
             let begun = Instant::now();
+            let calling = Calling::begin(&claimed.supplier);
             let evidence = call::make(&claimed, &counter, &catalogue, claimed_at).await;
             counter.limits.learn(begun, faltered(&evidence));
-            drop((permit, entered));
-            metrics::histogram!("refill_supplier_call_seconds", "supplier" => claimed.supplier.to_string())
-                .record(begun.elapsed());
+            drop((permit, entered, calling));
+            meters::called(&claimed.supplier, begun.elapsed());
             let outcome = Outcome {
                 attempt: claimed.attempt(),
                 key: claimed.key,
@@ -159,7 +160,14 @@ impl Dispatch {
                 evidence,
             };
             // The recorder outlives the calls; when it does not, the lease brings the order back.
-            let _ = heard.send(Heard { outcome, supplier: claimed.supplier, deliveries, is_probe }).await;
+            let _ = heard
+                .send(Heard {
+                    outcome,
+                    supplier: claimed.supplier,
+                    deliveries,
+                    is_probe,
+                })
+                .await;
         });
     }
 }

@@ -1,8 +1,8 @@
 //! One lane: hints come in, room is found for them, they are claimed together.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use domain::{Lane, OrderCode, OrderKey, UnixMs};
+use domain::{Lane, OrderCode, OrderKey};
 use queue::Delivery;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
 use crate::dispatch::{Dispatch, Reserved, Work};
+use crate::meters;
 
 /// How long a lane without any supplier to call waits before it looks again.
 const NOBODY_WAIT: Duration = Duration::from_millis(500);
@@ -70,8 +71,10 @@ impl LaneLoop {
                     Err(_) => break,
                 }
             }
-            let hints = work.iter().filter(|w| w.delivery.is_some());
-            newest = newest.max(hints.map(|w| w.key.order).max());
+            for hint in work.iter().filter_map(|w| w.delivery.as_ref()) {
+                meters::hinted(&self.lane, hint);
+                newest = newest.max(Some(hint.key().order));
+            }
             self.dispatch
                 .work_on(&desk, work, reserved, &shutdown)
                 .await;
@@ -97,8 +100,7 @@ impl LaneLoop {
             .await
         {
             Ok(keys) => {
-                metrics::counter!("refill_orders_overtaking_total", "lane" => self.lane.to_string())
-                    .increment(keys.len() as u64);
+                meters::overtaking(&self.lane, keys.len());
                 let without_hint = |key| Work {
                     key,
                     delivery: None,
@@ -149,9 +151,7 @@ impl LaneLoop {
 
 /// By this machine's clock: at worst somebody is let past a little too early or too late.
 fn is_old(hint: &Delivery) -> bool {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = UnixMs(0).after(since.unwrap_or_default());
-    now.since(hint.key().order.made_at()) > BEHIND
+    meters::age(hint) > BEHIND
 }
 
 fn piece(delivery: Delivery) -> Work {

@@ -15,6 +15,7 @@ mod due;
 mod fleet;
 mod lane;
 mod limits;
+mod meters;
 mod months;
 mod pace;
 mod recorder;
@@ -22,5 +23,6 @@ mod settings;
 mod sweeper;
 mod worker;
 
+pub use meters::describe_meters;
 pub use settings::Settings;
 pub use worker::Worker;

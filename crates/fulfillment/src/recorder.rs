@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::breaker::News;
 use crate::desk::Desk;
+use crate::meters;
 
 /// What a call brought, with the messages that wait for its commit.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl Announcer {
                     if report {
                         reports.push(moved.key.clone());
                     }
-                    metrics::counter!("refill_orders_finished_total", "state" => moved.state.word()).increment(1);
+                    meters::finished(moved.state);
                     tracing::info!(
                         order = %moved.key.order,
                         business = %moved.key.business,
@@ -53,7 +54,7 @@ impl Announcer {
                     );
                 }
                 Fate::Doubt => {
-                    metrics::counter!("refill_orders_doubted_total").increment(1);
+                    meters::doubted();
                     tracing::warn!(
                         order = %moved.key.order,
                         business = %moved.key.business,
@@ -131,7 +132,7 @@ impl Recorder {
         match (told, news) {
             (Ok(false), _) => {}
             (Ok(true), News::Fails) => {
-                metrics::counter!("refill_supplier_trips_total", "supplier" => supplier.to_string()).increment(1);
+                meters::tripped(supplier);
                 tracing::warn!(%supplier, "the supplier fails: no new orders for a while");
             }
             (Ok(true), News::Answers) => tracing::info!(%supplier, "the supplier answers again"),
@@ -177,8 +178,7 @@ impl Recorder {
 
 fn count(heard: &Heard) {
     let verdict = heard.outcome.evidence.verdict.word();
-    metrics::counter!("refill_supplier_answers_total", "supplier" => heard.supplier.to_string(), "verdict" => verdict)
-        .increment(1);
+    meters::answered(&heard.supplier, verdict);
     tracing::debug!(
         order = %heard.outcome.key.order,
         business = %heard.outcome.key.business,

@@ -8,6 +8,8 @@ use queue::{ConsumerHandle, PublisherHandle, QueueName};
 use store::{Store, StoreError, Unannounced};
 use tokio_util::sync::CancellationToken;
 
+use crate::meters;
+
 /// How long whoever takes something here has it for himself.
 const GRACE: Duration = Duration::from_secs(30);
 /// Batches that are announced at the same time.
@@ -53,6 +55,7 @@ impl Sweeper {
         for lane in self.store.lanes_in_use().await? {
             self.repeat_lost_hints(&lane).await?;
         }
+        meters::sweep_ended();
         Ok(())
     }
 
@@ -91,7 +94,7 @@ impl Sweeper {
         let published = self.publish(&batch.lane, keys).await;
         if published {
             tracing::info!(business = %batch.business, batch = %batch.batch_id.simple(), orders, "hints of a batch published late");
-            metrics::counter!("refill_swept_total", "what" => "outbox").increment(orders as u64);
+            meters::swept("outbox", orders);
         }
         published
     }
@@ -118,7 +121,7 @@ impl Sweeper {
         let orders = lost.len();
         if self.publish(lane, lost).await {
             tracing::warn!(lane = %lane, orders, "lost hints published again");
-            metrics::counter!("refill_swept_total", "what" => "lost_hint").increment(orders as u64);
+            meters::swept("lost_hint", orders);
         }
         Ok(())
     }

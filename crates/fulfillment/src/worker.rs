@@ -17,6 +17,7 @@ use crate::dispatch::{Dispatch, InFlight};
 use crate::due::DueLoop;
 use crate::fleet::Fleet;
 use crate::lane::LaneLoop;
+use crate::meters;
 use crate::months::Months;
 use crate::recorder::{Announcer, Recorder};
 use crate::sweeper::Sweeper;
@@ -54,6 +55,7 @@ impl Worker {
 
     /// Works until `shutdown`: then nothing more is claimed, running calls end within the drain time, what they heard is recorded.
     pub async fn run(self, shutdown: CancellationToken) {
+        meters::begun();
         let again = Arc::new(Notify::new());
         let announcer = Announcer {
             publisher: self.publisher.clone(),
@@ -188,6 +190,7 @@ impl Worker {
         let Some(deliveries) = self.consumer.subscribe(queue, self.prefetch).await else {
             return false;
         };
+        meters::lane(lane);
         tracing::info!(%lane, prefetch = self.prefetch, "lane opened");
         takers.spawn(
             LaneLoop {

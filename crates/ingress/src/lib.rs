@@ -33,5 +33,6 @@ mod router;
 mod server;
 mod settings;
 
+pub use meters::describe_meters;
 pub use server::Ingress;
 pub use settings::{BadSetting, Settings};

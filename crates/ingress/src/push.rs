@@ -17,6 +17,7 @@ use suppliers::{PushRefused, QueryCall};
 use crate::answer::Refusal;
 use crate::body::Bounds;
 use crate::front::Front;
+use crate::meters;
 
 /// Why a push is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +86,7 @@ pub(crate) async fn hear(
         verdict = result.verdict.word(),
         "the supplier pushed a result"
     );
+    meters::pushed(&named.0, result.verdict.word());
     let pushed = Pushed {
         key: attempt.key,
         attempt: attempt.attempt,
@@ -102,6 +104,7 @@ pub(crate) async fn hear(
 
 /// Tells whoever is next. Not waited for: what gets lost is found by the sweepers.
 fn hint(front: &Front, moved: Moved) {
+    meters::moved(&moved);
     let queue = match moved.fate {
         Fate::Finished { report: true } => QueueName::callbacks(),
         Fate::Again => match QueueName::orders(&moved.lane) {

@@ -58,6 +58,7 @@ impl Ingress {
         publisher: PublisherHandle,
     ) -> Result<Self, BadSetting> {
         settings.check()?;
+        meters::begun(&settings);
         let (known_task, known) = KnownTask::new(catalogue);
         let backlog = Backlog::default();
         let backlog_task = BacklogTask {

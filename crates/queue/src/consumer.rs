@@ -168,6 +168,7 @@ impl ConsumerTask {
     /// Consumes until `shutdown`; then takes nothing more and waits for what was handed out, for at most the settle grace.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut backoff = self.settings.backoff();
+        meters::begun(PURPOSE);
         while !shutdown.is_cancelled() {
             let begun = tokio::time::Instant::now();
             let end = self.session(&shutdown).await;

@@ -51,6 +51,15 @@ pub enum HintError {
 
 impl HintError {
     /// One word for the parked message's header and the label of a metric.
+    /// All of their words.
+    pub(crate) const REASONS: [&str; 5] = [
+        "too_big",
+        "not_json",
+        "unknown_version",
+        "bad_business",
+        "bad_order",
+    ];
+
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::TooBig { .. } => "too_big",

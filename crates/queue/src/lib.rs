@@ -32,6 +32,7 @@ mod topology;
 
 pub use crate::consumer::{Consumer, ConsumerHandle, ConsumerTask, Delivery, DepthUnknown};
 pub use crate::hint::{HintError, TraceParent};
+pub use crate::meters::describe_meters;
 pub use crate::publisher::{PublishError, Publisher, PublisherHandle, PublisherTask};
 pub use crate::settings::{BadSettings, Settings};
 pub use crate::topology::{NotALaneName, QueueName};

@@ -223,6 +223,7 @@ impl PublisherTask {
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut backoff = self.settings.backoff();
         let mut silence = Silence::default();
+        meters::begun(PURPOSE);
         while !shutdown.is_cancelled() {
             let opening = Session::open(&self.settings, &self.connected);
             let Some(opened) = Self::refuse_during(&mut self.inbox, opening, &shutdown).await

@@ -7,17 +7,20 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::get;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use queue::PublisherHandle;
-use store::Store;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// How long the database may take to show that it is there.
-const READY_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::meters;
+use crate::readiness::Readiness;
+
 /// How often old samples are forgotten.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// The format that Prometheus reads.
+const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The admin server of one process.
 pub(crate) struct Admin {
@@ -27,34 +30,23 @@ pub(crate) struct Admin {
 
 #[derive(Clone)]
 struct Seen {
-    store: Store,
-    publisher: PublisherHandle,
+    readiness: Readiness,
     metrics: PrometheusHandle,
 }
 
 impl Admin {
-    /// Listens. From here on the process's metrics are kept.
+    /// Listens.
     pub(crate) async fn bind(
         at: SocketAddr,
-        store: Store,
-        publisher: PublisherHandle,
+        readiness: Readiness,
+        metrics: PrometheusHandle,
     ) -> anyhow::Result<Self> {
-        let metrics = PrometheusBuilder::new()
-            .set_buckets(&[
-                0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-            ])
-            .and_then(PrometheusBuilder::install_recorder)
-            .context("metrics cannot be kept")?;
         let listener = TcpListener::bind(at)
             .await
             .with_context(|| format!("admin.listen: cannot listen on {at}"))?;
         Ok(Self {
             listener,
-            state: Seen {
-                store,
-                publisher,
-                metrics,
-            },
+            state: Seen { readiness, metrics },
         })
     }
 
@@ -88,32 +80,18 @@ impl Admin {
     }
 }
 
-/// Ready: the database answers. A broker that is away is told but is no reason to send nobody here: orders are still taken.
 async fn readyz(State(seen): State<Seen>) -> (StatusCode, String) {
-    let database = match tokio::time::timeout(READY_TIMEOUT, seen.store.ping()).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("no answer in time".into()),
-    };
-    let broker = if seen.publisher.is_connected() {
-        "connected"
+    let judgement = seen.readiness.look().await;
+    let status = if judgement.is_ready {
+        StatusCode::OK
     } else {
-        "away"
+        StatusCode::SERVICE_UNAVAILABLE
     };
-    match database {
-        Ok(()) => (StatusCode::OK, format!("database ok\nbroker {broker}\n")),
-        Err(error) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("database {error}\nbroker {broker}\n"),
-        ),
-    }
+    (status, judgement.text)
 }
 
-async fn exposition(State(seen): State<Seen>) -> String {
-    let (used, all) = seen.store.connections();
-    metrics::gauge!("refill_database_connections", "state" => "used")
-        .set(u32::try_from(used).unwrap_or(u32::MAX));
-    metrics::gauge!("refill_database_connections", "state" => "open")
-        .set(u32::try_from(all).unwrap_or(u32::MAX));
-    seen.metrics.render()
+/// Asks nobody: what the database has to say was asked before (`vitals`).
+async fn exposition(State(seen): State<Seen>) -> impl IntoResponse {
+    meters::connections(&seen.readiness.store);
+    ([(CONTENT_TYPE, EXPOSITION)], seen.metrics.render())
 }

@@ -1,15 +1,18 @@
 //! `refill`: one binary, whose subcommands are the roles of the fleet and the tools of its people.
 //!
 //! Depends on every room; nothing depends on it. Here is only wiring: flags and settings (`cli`, `settings`), what all roles share
-//! (`process`), one file per role under `role`, one per tool under `command`.
+//! (`process`, `admin` with `readiness`, `meters` and `vitals`), one file per role under `role`, one per tool under `command`.
 
 mod admin;
 mod cli;
 mod command;
 mod logs;
+mod meters;
 mod process;
+mod readiness;
 mod role;
 mod settings;
+mod vitals;
 
 use std::process::ExitCode;
 

@@ -1,15 +1,18 @@
 //! What all roles of a process share, and the order in which it all comes up and goes down.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use domain::Catalogue;
+use metrics_exporter_prometheus::PrometheusHandle;
 use queue::{Publisher, PublisherHandle};
 use store::{CatalogueTask, Store};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::meters;
 use crate::settings::Settings;
 
 /// A process on its servers. Its roles are started into it; they stop first, then what they stand on.
@@ -19,6 +22,11 @@ pub(crate) struct Process {
     pub(crate) catalogue: watch::Receiver<Arc<Catalogue>>,
     pub(crate) publisher: PublisherHandle,
     pub(crate) broker: queue::Settings,
+    pub(crate) metrics: PrometheusHandle,
+    /// Somebody outside calls this process, and needs a moment to learn that it stops.
+    pub(crate) has_callers: bool,
+    /// The process was told to stop: it is not ready any more.
+    pub(crate) draining: CancellationToken,
     /// Stops the roles.
     pub(crate) shutdown: CancellationToken,
     roles: JoinSet<()>,
@@ -30,6 +38,7 @@ pub(crate) struct Process {
 impl Process {
     /// Connects. Waits for the database (the catalogue is read), not for the broker.
     pub(crate) async fn start(settings: Settings, role: &str) -> anyhow::Result<Self> {
+        let metrics = meters::keep(role)?;
         let store = Store::new(&settings.store()?)?;
         let broker = settings.broker(role)?;
         let (catalogue_task, catalogue) = CatalogueTask::start(store.clone())
@@ -46,6 +55,9 @@ impl Process {
             catalogue,
             publisher,
             broker,
+            metrics,
+            has_callers: false,
+            draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),
             roles: JoinSet::new(),
             ground_shutdown,
@@ -69,13 +81,43 @@ impl Process {
         self.ground.spawn(ground(self.ground_shutdown.clone()));
     }
 
-    /// Waits until it is stopped from outside or a role ends by itself, then takes everything down in order.
+    /// Waits until it is stopped from outside or a role ends by itself, then takes everything down in order: first it is not ready any
+    /// more, then whoever calls it has `admin.drain_ms` to notice, then the roles take nothing new and finish what they have, and what
+    /// is not finished within `admin.stop_within_ms` is left to the leases. Told to stop once more, it ends at once.
     pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let ended_early = tokio::select! {
             () = stop => false,
             _ = self.roles.join_next() => true,
         };
         tracing::info!("stopping");
+        self.draining.cancel();
+        let notice = if self.has_callers && !ended_early {
+            self.settings.admin.drain()
+        } else {
+            Duration::ZERO
+        };
+        let within = self.settings.admin.stop_within();
+        let going_down = async {
+            tokio::time::sleep(notice).await;
+            tokio::time::timeout(within, self.go_down()).await
+        };
+        let gone_down = tokio::select! {
+            gone_down = going_down => gone_down,
+            () = told_to_stop() => {
+                tracing::error!("told to stop once more: it ends at once, the leases bring back what was begun");
+                std::process::exit(1);
+            }
+        };
+        anyhow::ensure!(
+            gone_down.is_ok(),
+            "not all could be ended within admin.stop_within_ms; the leases bring back what was begun"
+        );
+        tracing::info!("stopped");
+        anyhow::ensure!(!ended_early, "a role ended by itself; the log says why");
+        Ok(())
+    }
+
+    async fn go_down(&mut self) {
         self.shutdown.cancel();
         while let Some(ended) = self.roles.join_next().await {
             if let Err(error) = ended {
@@ -84,9 +126,6 @@ impl Process {
         }
         self.ground_shutdown.cancel();
         while self.ground.join_next().await.is_some() {}
-        tracing::info!("stopped");
-        anyhow::ensure!(!ended_early, "a role ended by itself; the log says why");
-        Ok(())
     }
 }
 

@@ -8,7 +8,9 @@ use tokio::net::TcpListener;
 
 use crate::admin::Admin;
 use crate::process::{Process, told_to_stop};
+use crate::readiness::Readiness;
 use crate::settings::Settings;
+use crate::vitals;
 
 /// A role of the fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +34,17 @@ impl Role {
             Self::Console => "console",
         }
     }
+
+    /// Whether it does nothing new without its broker.
+    const fn needs_broker(self) -> bool {
+        matches!(self, Self::Fulfillment | Self::Callback)
+    }
 }
 
 /// Runs one role until the process is told to stop.
 pub(crate) async fn run(settings: Settings, role: Role) -> anyhow::Result<()> {
     let mut process = Process::start(settings, role.name()).await?;
-    start_admin(&mut process).await?;
+    start_admin(&mut process, role.needs_broker()).await?;
     match role {
         Role::Ingress(listen) => {
             start_ingress(&mut process, listen_for_merchants(listen).await?)?;
@@ -45,6 +52,7 @@ pub(crate) async fn run(settings: Settings, role: Role) -> anyhow::Result<()> {
         Role::Fulfillment => {
             let consumer = start_consumer(&mut process);
             start_fulfillment(&mut process, consumer);
+            start_vitals(&mut process);
         }
         Role::Callback => {
             let consumer = start_consumer(&mut process);
@@ -52,19 +60,37 @@ pub(crate) async fn run(settings: Settings, role: Role) -> anyhow::Result<()> {
         }
         Role::Console => {
             start_console(&mut process).await?;
+            start_vitals(&mut process);
         }
     }
     process.run(told_to_stop()).await
 }
 
 /// Serves `/livez`, `/readyz` and `/metrics` until the roles have ended. Returns where.
-pub(crate) async fn start_admin(process: &mut Process) -> anyhow::Result<SocketAddr> {
+pub(crate) async fn start_admin(
+    process: &mut Process,
+    needs_broker: bool,
+) -> anyhow::Result<SocketAddr> {
     let listen = process.settings.admin.listen;
-    let admin = Admin::bind(listen, process.store.clone(), process.publisher.clone()).await?;
+    let readiness = Readiness {
+        store: process.store.clone(),
+        publisher: process.publisher.clone(),
+        needs_broker,
+        draining: process.draining.clone(),
+    };
+    process.add_ground(|shutdown| readiness.clone().watch(shutdown));
+    let admin = Admin::bind(listen, readiness, process.metrics.clone()).await?;
     let address = admin.address()?;
     tracing::info!(%address, "admin server listens");
     process.add_ground(|shutdown| admin.run(shutdown));
     Ok(address)
+}
+
+/// Asks the database for what its metrics tell.
+pub(crate) fn start_vitals(process: &mut Process) {
+    let store = process.store.clone();
+    let every = process.settings.admin.look_every();
+    process.add_ground(|shutdown| vitals::watch(store, every, shutdown));
 }
 
 /// Takes the address that merchants come to.
@@ -87,6 +113,7 @@ pub(crate) fn start_ingress(
         process.publisher.clone(),
     )?;
     tracing::info!(%address, "ingress listens");
+    process.has_callers = true;
     process.add_role(|shutdown| ingress.run(listener, shutdown));
     Ok(address)
 }
@@ -133,6 +160,7 @@ pub(crate) async fn start_console(process: &mut Process) -> anyhow::Result<Socke
         .with_context(|| format!("console.listen: cannot listen on {listen}"))?;
     let address = console.address()?;
     tracing::info!(%address, "console listens");
+    process.has_callers = true;
     process.add_role(|shutdown| console.run(shutdown));
     Ok(address)
 }

@@ -1,6 +1,7 @@
 //! What is in force: the annotated defaults, a file, the environment, the flags; later ones win.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use config::{Config, Environment, File, FileFormat};
@@ -16,7 +17,7 @@ pub(crate) const DEFAULTS: &str = include_str!("../default.toml");
 pub(crate) struct Settings {
     pub(crate) database: Database,
     pub(crate) amqp: Amqp,
-    pub(crate) admin: Listen,
+    pub(crate) admin: Admin,
     pub(crate) console: Listen,
     pub(crate) log: Log,
     pub(crate) doubt: Doubt,
@@ -47,7 +48,34 @@ pub(crate) struct Amqp {
     pub(crate) prefetch: u16,
 }
 
-/// `[admin]` and `[console]`
+/// `[admin]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Admin {
+    pub(crate) listen: std::net::SocketAddr,
+    pub(crate) look_every_ms: u64,
+    pub(crate) drain_ms: u64,
+    pub(crate) stop_within_ms: u64,
+}
+
+impl Admin {
+    /// How often the database is asked for what the metrics tell about it; never more often than once a second.
+    pub(crate) fn look_every(&self) -> Duration {
+        Duration::from_millis(self.look_every_ms.max(1_000))
+    }
+
+    /// How long whoever calls this process has to notice that it stops.
+    pub(crate) const fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms)
+    }
+
+    /// How long ending may take after that.
+    pub(crate) const fn stop_within(&self) -> Duration {
+        Duration::from_millis(self.stop_within_ms)
+    }
+}
+
+/// `[console]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Listen {

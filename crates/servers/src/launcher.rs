@@ -222,6 +222,26 @@ impl Servers {
         }
     }
 
+    /// The first hundred messages of a queue as JSON, which stay there.
+    pub async fn messages(&self, vhost: &str, queue: &str) -> Result<String> {
+        match &self.broker {
+            Broker::Private(rabbitmq) => rabbitmq.messages(vhost, queue).await,
+            _ => Err(ServersError::NotOurs(
+                "messages are looked at on private brokers only".into(),
+            )),
+        }
+    }
+
+    /// Sends a message to a queue, as a stranger would.
+    pub async fn publish(&self, vhost: &str, queue: &str, text: &str) -> Result<()> {
+        match &self.broker {
+            Broker::Private(rabbitmq) => rabbitmq.publish(vhost, queue, text).await,
+            _ => Err(ServersError::NotOurs(
+                "messages are sent to private brokers only".into(),
+            )),
+        }
+    }
+
     /// Ends the private servers in order.
     pub async fn stop(mut self) {
         if let Broker::Private(rabbitmq) = &mut self.broker

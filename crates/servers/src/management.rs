@@ -129,6 +129,26 @@ impl Management {
             .await
     }
 
+    /// The first hundred messages of a queue, which stay there.
+    pub(crate) async fn messages(&self, vhost: &str, queue: &str) -> Result<String> {
+        let all =
+            serde_json::json!({"count": 100, "ackmode": "ack_requeue_true", "encoding": "auto"});
+        let request = self
+            .request(Method::POST, &format!("queues/{vhost}/{queue}/get"))
+            .header("content-type", "application/json")
+            .body(all.to_string());
+        let answer = request.send().await.map_err(failed)?;
+        answer.text().await.map_err(failed)
+    }
+
+    pub(crate) async fn publish(&self, vhost: &str, queue: &str, text: &str) -> Result<()> {
+        let message = serde_json::json!({
+            "properties": {}, "routing_key": queue, "payload": text, "payload_encoding": "string",
+        });
+        let path = format!("exchanges/{vhost}/amq.default/publish");
+        self.change(Method::POST, &path, Some(&message)).await
+    }
+
     pub(crate) async fn set_policies(&self, vhost: &str) -> Result<()> {
         let definitions: Definitions =
             serde_json::from_str(DEFINITIONS).map_err(|error| ServersError::Program {

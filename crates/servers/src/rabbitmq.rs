@@ -243,6 +243,14 @@ impl RabbitMq {
         self.management.delete_vhost(name).await
     }
 
+    pub(crate) async fn messages(&self, vhost: &str, queue: &str) -> Result<String> {
+        self.management.messages(vhost, queue).await
+    }
+
+    pub(crate) async fn publish(&self, vhost: &str, queue: &str, text: &str) -> Result<()> {
+        self.management.publish(vhost, queue, text).await
+    }
+
     /// Messages that were published in all, by the node's own count, which is a few seconds behind.
     pub(crate) async fn published(&self) -> Result<u64> {
         self.management.published().await

@@ -44,6 +44,8 @@ pub struct ClaimedReport {
     pub url: String,
     /// What has to be reached for that.
     pub endpoint: Endpoint,
+    /// How long ago it was made, at the claim: when its order became final.
+    pub since_final: Duration,
     /// What it says: final, so the same on each try.
     pub subject: Subject,
 }
@@ -86,6 +88,8 @@ pub struct Tried {
     pub try_no: i16,
     /// How long the call took.
     pub duration: Duration,
+    /// From the order's end to the end of the call.
+    pub since_final: Duration,
     /// The HTTP status, where there was an answer.
     pub http_status: Option<u16>,
     /// One word for it.

@@ -4,7 +4,7 @@
 //! Every function is one piece of work with a bound on its time; none holds a transaction open across a call to the outside.
 //!
 //! Read in the order of an order's way: `intake` (a batch is stored), `life` (claimed, called, recorded), `callbacks` (reported);
-//! then `sweep` and `waiting` (what stood still, who waits), `months` (old orders out of the way), `reads` (what merchants ask), `story` (what our own people ask), `catalogue` (what changes seldom), `check` (what must hold).
+//! then `sweep` and `waiting` (what stood still, who waits), `months` (old orders out of the way), `reads` (what merchants ask), `story` (what our own people ask), `vitals` (what the metrics tell), `catalogue` (what changes seldom), `check` (what must hold).
 
 pub mod callbacks;
 mod catalogue;
@@ -27,6 +27,7 @@ mod seal;
 mod session;
 pub mod story;
 mod sweep;
+pub mod vitals;
 mod waiting;
 
 pub use catalogue::{CatalogueTask, ImportError, Imported, Sealed};
@@ -34,7 +35,8 @@ pub use check::{BillCheck, BillLine, Check, Difference, Finding};
 pub use error::StoreError;
 pub use find::Referenced;
 pub use fleet::{Share, WorkerId};
+pub use migrate::schema_version_needed;
 pub use seal::MasterKeys;
-pub use session::{Settings, Store};
+pub use session::{Connections, Settings, Store};
 pub use sweep::Unannounced;
 pub use waiting::Waiter;

@@ -38,6 +38,17 @@ impl Settings {
     }
 }
 
+/// How many connections a process has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// At work now.
+    pub used: usize,
+    /// Open, at work or not.
+    pub open: usize,
+    /// That may be open.
+    pub most: usize,
+}
+
 /// The database: everything that is remembered. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
@@ -96,10 +107,14 @@ impl Store {
         .await
     }
 
-    /// Connections in use and in all, for the metrics.
-    pub fn connections(&self) -> (usize, usize) {
+    /// The connections of this process, for the metrics.
+    pub fn connections(&self) -> Connections {
         let status = self.pool.status();
-        (status.size.saturating_sub(status.available), status.size)
+        Connections {
+            used: status.size.saturating_sub(status.available),
+            open: status.size,
+            most: status.max_size,
+        }
     }
 
     pub(crate) async fn session(&self) -> Result<Session, StoreError> {

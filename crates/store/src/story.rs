@@ -199,7 +199,7 @@ impl Store {
 }
 
 /// A transaction that sees one moment and cannot write.
-async fn one_moment(session: &mut Session) -> Result<Transaction<'_>, StoreError> {
+pub(crate) async fn one_moment(session: &mut Session) -> Result<Transaction<'_>, StoreError> {
     let read = session
         .client_mut()
         .build_transaction()

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::harness::outside::get;
 use crate::harness::{Ground, Scene, until};
 
 /// The tables that grow; of orders and the like every part.
@@ -121,6 +122,8 @@ async fn a_look_for_work_costs_the_same_whatever_waits() {
         ("REFILL__CALLBACK__POLL_EVERY_MS", "50"),
         // Ingress counts the outbox up to this number.
         ("REFILL__INGRESS__MAX_BACKLOG_BATCHES", "3"),
+        // The metrics count up to ten thousand of each kind, seldom.
+        ("REFILL__ADMIN__LOOK_EVERY_MS", "3600000"),
     ])
     .await;
     // A lane that has moved, so that the sweeper asks how far.
@@ -160,5 +163,62 @@ async fn a_look_for_work_costs_the_same_whatever_waits() {
     );
     // What lies there belongs to no order, so there is nothing to check.
     scene.platform.kill();
+    scene.ground.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metrics_count_what_waits_up_to_ten_thousand_and_read_no_further() {
+    let scene = Scene::start_with(&[("REFILL__ADMIN__LOOK_EVERY_MS", "1000")]).await;
+    let ground = &scene.ground;
+    ground.ask(WAITING).await;
+    let url = format!("{}/metrics", scene.platform.admin);
+    // Each look is told by the moment at which it was made.
+    let look = async |after: &str| {
+        until(
+            "another look",
+            async || {
+                let exposition = get(&url).await;
+                let looked = exposition
+                    .lines()
+                    .find(|line| line.starts_with("refill_vitals_observed_timestamp_seconds "))?
+                    .to_owned();
+                (looked != after).then_some((looked, exposition))
+            },
+            String::new,
+        )
+        .await
+    };
+    let (mut looked, mut exposition) = look("").await;
+    let counted = [
+        "refill_orders_open{lane=\"mobile\",state=\"stored\"} 10000",
+        "refill_orders_open{lane=\"mobile\",state=\"calling\"} 10000",
+        "refill_outbox_batches 10000",
+        "refill_reports_waiting{line=\"retry\"} 10000",
+        "refill_reports_parked 10000",
+    ];
+    while !counted.iter().all(|line| exposition.contains(line)) {
+        (looked, exposition) = look(&looked).await;
+    }
+    let before = read(ground).await;
+    let mut looks = 0;
+    let after = loop {
+        (looked, _) = look(&looked).await;
+        looks += 1;
+        if looks >= 3 {
+            break read(ground).await;
+        }
+    };
+    for (table, now) in after {
+        let was = before.get(&table).copied().unwrap_or_default();
+        let pages = now.pages - was.pages;
+        assert_eq!(now.seq_scans, was.seq_scans, "{table}");
+        // Three pages for each of ten thousand rows that are looked up by their key; of a hundred thousand it would be ten times as many.
+        assert!(
+            pages < (looks + 1) * 40_000,
+            "{table}: {pages} pages in {looks} looks"
+        );
+    }
+    let mut platform = scene.platform;
+    platform.kill();
     scene.ground.clear().await;
 }

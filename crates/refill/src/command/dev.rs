@@ -145,7 +145,9 @@ pub(crate) async fn start(
     );
     drop(store);
     let mut process = Process::start(settings, "dev").await?;
-    let admin = role::start_admin(&mut process).await?;
+    // It takes orders, so it is ready as an ingress is.
+    let admin = role::start_admin(&mut process, false).await?;
+    role::start_vitals(&mut process);
     let openapi = role::start_ingress(&mut process, listen.openapi)?;
     let consumer = role::start_consumer(&mut process);
     role::start_fulfillment(&mut process, consumer.clone());

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -152,19 +152,31 @@ impl Platform {
 
     /// Stops it in order; it must end by itself and say that all is well.
     pub(crate) fn stop(&mut self) {
-        let Some(mut process) = self.process.take() else {
+        if self.process.is_none() {
             return;
-        };
+        }
+        self.tell_to_stop();
+        let status = self.ended();
+        assert!(status.success(), "{status}: {}", self.log_tail());
+    }
+
+    /// SIGTERM.
+    pub(crate) fn tell_to_stop(&self) {
+        let process = self.process.as_ref().expect("it runs");
         let sent = Command::new("kill")
             .args(["-TERM", &process.id().to_string()])
             .status()
             .unwrap();
         assert!(sent.success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("it runs");
         let end = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = process.try_wait().unwrap() {
-                assert!(status.success(), "{status}: {}", self.log_tail());
-                return;
+                return status;
             }
             if Instant::now() >= end {
                 process.kill().unwrap();
