@@ -10,10 +10,11 @@ DECLARE
 BEGIN
     FOREACH name IN ARRAY ARRAY['migrate', 'ingress', 'fulfillment', 'callback', 'console', 'catalog', 'readonly'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'refill_' || name) THEN
-            EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION', 'refill_' || name);
+            EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION', 'refill_' || name);
         END IF;
     END LOOP;
     EXECUTE format('ALTER DATABASE %I OWNER TO refill_migrate', current_database());
 END $$;
--- Before PostgreSQL 15 everybody could make tables here.
+-- Before PostgreSQL 15 everybody could make tables here, and the database's owner was nobody special.
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+GRANT CREATE ON SCHEMA public TO refill_migrate;

@@ -27,6 +27,9 @@ pub(crate) struct Settings {
     pub(crate) fulfillment: fulfillment::Settings,
     #[serde(default)]
     pub(crate) callback: callback::Settings,
+    /// Which of the catalogue's secrets this process reads; what it is says so, nobody else.
+    #[serde(skip)]
+    pub(crate) secrets: store::Secrets,
 }
 
 /// `[database]`
@@ -34,6 +37,7 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Database {
     pub(crate) url: String,
+    pub(crate) url_file: String,
     pub(crate) max_connections: usize,
     pub(crate) acquire_timeout_ms: u64,
     pub(crate) work_timeout_ms: u64,
@@ -44,6 +48,7 @@ pub(crate) struct Database {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Amqp {
     pub(crate) url: String,
+    pub(crate) url_file: String,
     pub(crate) prefetch: u16,
 }
 
@@ -102,11 +107,23 @@ impl Settings {
             .build()
             .and_then(Config::try_deserialize)
             .context("the settings cannot be read")?;
-        if let Some(url) = given("DATABASE_URL") {
-            settings.database.url = url;
-        }
-        if let Some(url) = given("AMQP_URL") {
-            settings.amqp.url = url;
+        let Self { database, amqp, .. } = &mut settings;
+        for (url, file, setting, variable) in [
+            (
+                &mut database.url,
+                &database.url_file,
+                "database.url_file",
+                "DATABASE_URL",
+            ),
+            (&mut amqp.url, &amqp.url_file, "amqp.url_file", "AMQP_URL"),
+        ] {
+            if let Some(given) = given(variable) {
+                *url = given;
+            } else if !file.is_empty() {
+                let text = std::fs::read_to_string(file)
+                    .with_context(|| format!("{setting}: {file} cannot be read"))?;
+                text.trim().clone_into(url);
+            }
         }
         // Told before anything is connected to.
         settings.ingress.check()?;
@@ -125,6 +142,7 @@ impl Settings {
         );
         Ok(store::Settings {
             keys: self.master_keys()?,
+            secrets: self.secrets,
             url: self.database.url.clone(),
             max_connections: self.database.max_connections,
             acquire_timeout_ms: self.database.acquire_timeout_ms,

@@ -243,6 +243,11 @@ impl RabbitMq {
         self.management.delete_vhost(name).await
     }
 
+    /// Takes in what a file of definitions (JSON) says: users, rights, policies.
+    pub async fn import(&self, definitions: &str) -> Result<()> {
+        self.management.import(definitions).await
+    }
+
     /// Messages that were published in all, by the node's own count, which is a few seconds behind.
     pub(crate) async fn published(&self) -> Result<u64> {
         self.management.published().await

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{Store, StoreError};
 
 pub use import::{ImportError, Imported};
-pub use secrets::Sealed;
+pub use secrets::{Sealed, Secrets};
 
 /// How often a process asks whether the catalogue has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

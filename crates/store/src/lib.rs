@@ -29,11 +29,12 @@ pub mod story;
 mod sweep;
 mod waiting;
 
-pub use catalogue::{CatalogueTask, ImportError, Imported, Sealed};
+pub use catalogue::{CatalogueTask, ImportError, Imported, Sealed, Secrets};
 pub use check::{BillCheck, BillLine, Check, Difference, Finding};
 pub use error::StoreError;
 pub use find::Referenced;
 pub use fleet::{Share, WorkerId};
+pub use migrate::Migrated;
 pub use seal::MasterKeys;
 pub use session::{Settings, Store};
 pub use sweep::Unannounced;

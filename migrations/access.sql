@@ -1,0 +1,132 @@
+-- Who may do what. Carried out by `refill migrate` after the migrations, every time and as a whole, in one transaction: what does not stand
+-- here is taken away. A new table needs a line here (tests/tests/e2e/rights.rs looks for those that have none).
+--
+-- ingress, fulfillment, callback and console stand for the users that these roles of the fleet come as (refill_ingress …), catalog for
+-- whoever imports the catalogue and seals its secrets, readonly for people and tools that only look; fleet for the first four, all for all.
+-- The tables belong to whoever migrates. A month's part needs no word of its own: rights are asked of the table that it is a part of.
+
+CREATE TEMPORARY TABLE access (object text NOT NULL, who text NOT NULL, may text NOT NULL) ON COMMIT DROP;
+INSERT INTO access (object, who, may) VALUES
+    ('refinery_schema_history', 'all', 'SELECT'),
+
+    -- The catalogue. Its secrets are read by those who need them: keys of accounts to check requests and to sign reports (MD5), credentials to
+    -- call suppliers and to check their pushes, the platform's own keys to sign reports and calls.
+    ('merchants', 'all', 'SELECT'),
+    ('merchants', 'catalog', 'INSERT, UPDATE'),
+    ('businesses', 'all', 'SELECT'),
+    ('businesses', 'catalog', 'INSERT, UPDATE'),
+    ('business_keys', 'ingress, callback', 'SELECT'),
+    ('business_keys', 'catalog', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('products', 'all', 'SELECT'),
+    ('products', 'catalog', 'INSERT, UPDATE'),
+    ('prices', 'all', 'SELECT'),
+    ('prices', 'catalog', 'INSERT, UPDATE'),
+    ('suppliers', 'all', 'SELECT (supplier_id, adapter, base_url, push_base_url, enabled, card)'),
+    ('suppliers', 'ingress, fulfillment, catalog', 'SELECT (credentials)'),
+    ('suppliers', 'catalog', 'INSERT, UPDATE'),
+    ('routes', 'all', 'SELECT'),
+    ('routes', 'catalog', 'INSERT, UPDATE'),
+    ('platform', 'all', 'SELECT'),
+    ('platform', 'fulfillment, console', 'UPDATE (catalogue_version)'),
+    ('platform', 'catalog', 'UPDATE (catalogue_version, callback_allow)'),
+    ('platform_keys', 'ingress, fulfillment, callback', 'SELECT'),
+    ('platform_keys', 'catalog', 'SELECT, INSERT, UPDATE'),
+
+    -- Money. The ledger is only ever added to.
+    ('balances', 'all', 'SELECT'),
+    ('balances', 'ingress, fulfillment, console', 'UPDATE (prepaid, held, feed_no)'),
+    ('balances', 'catalog', 'INSERT, UPDATE (prepaid, credit_line)'),
+    ('ledger', 'all', 'SELECT'),
+    ('ledger', 'ingress, fulfillment, console, catalog', 'INSERT'),
+    ('stock', 'all', 'SELECT'),
+    ('stock', 'ingress, fulfillment, console', 'UPDATE (units_left)'),
+    ('stock', 'catalog', 'INSERT, UPDATE'),
+
+    -- The order's way. A supplier's push moves an order as a worker does, and so does a person.
+    ('nonces', 'ingress', 'SELECT, INSERT'),
+    ('nonces', 'fulfillment', 'SELECT, UPDATE (expires_at), DELETE'),
+    ('batches', 'ingress', 'INSERT'),
+    ('batches', 'all', 'SELECT'),
+    ('order_numbers', 'ingress', 'INSERT'),
+    ('order_numbers', 'all', 'SELECT'),
+    ('orders', 'all', 'SELECT'),
+    ('orders', 'ingress', 'INSERT'),
+    ('orders', 'ingress, fulfillment, console', 'UPDATE (state, epoch, message, voucher, finished_at)'),
+    ('timers', 'all', 'SELECT'),
+    ('timers', 'ingress, fulfillment, console', 'INSERT, UPDATE (lane, kind, due_at), DELETE'),
+    ('attempts', 'all', 'SELECT'),
+    ('attempts', 'ingress, fulfillment, console', 'INSERT, UPDATE (state, holds, calls, last_call_at, upstream_no, last_verdict, evidence_count, closed_at)'),
+    ('evidence', 'all', 'SELECT'),
+    ('evidence', 'ingress, fulfillment, console', 'INSERT'),
+    ('doubts', 'all', 'SELECT'),
+    ('doubts', 'ingress, fulfillment', 'INSERT, UPDATE (closed_at, closed_by)'),
+    ('doubts', 'console', 'INSERT, UPDATE (closed_at, closed_by, proposed_charged, proposed_by, proposed_at, proposed_reason)'),
+    ('outbox', 'all', 'SELECT'),
+    ('outbox', 'ingress', 'INSERT, UPDATE (due_at), DELETE'),
+    ('outbox', 'fulfillment', 'UPDATE (due_at), DELETE'),
+    ('lane_marks', 'all', 'SELECT'),
+    ('lane_marks', 'fulfillment', 'INSERT, UPDATE (newest_code, moved_at)'),
+
+    -- The workers among themselves, and what people have shut.
+    ('fleet', 'all', 'SELECT'),
+    ('fleet', 'fulfillment', 'INSERT, UPDATE (seen_at), DELETE'),
+    ('pauses', 'all', 'SELECT'),
+    ('pauses', 'console', 'INSERT, DELETE'),
+    ('breakers', 'all', 'SELECT'),
+    ('breakers', 'fulfillment', 'INSERT, UPDATE (reason, trips, probe_at), DELETE'),
+
+    -- Reports. Whoever ends an order writes the report; only `callback` sends it.
+    ('callbacks', 'all', 'SELECT'),
+    ('callbacks', 'ingress, fulfillment, console', 'INSERT'),
+    ('callbacks', 'callback', 'UPDATE (state, tries, round, epoch, due_at, delivered_at, unreached)'),
+    ('callback_tries', 'all', 'SELECT'),
+    ('callback_tries', 'callback', 'INSERT, UPDATE (duration_ms, http_status, outcome, detail, fault, charged), DELETE'),
+    ('endpoints', 'all', 'SELECT'),
+    ('endpoints', 'callback, console', 'INSERT, UPDATE (state, reason, probes, probe_at, well_at), DELETE'),
+    ('resend_jobs', 'all', 'SELECT'),
+    ('resend_jobs', 'ingress, console', 'INSERT'),
+    ('resend_jobs', 'console', 'UPDATE (state, moved_at)'),
+    ('resend_jobs', 'callback', 'UPDATE (state, done, after, moved_at)'),
+
+    -- New months are made with the owner's rights, by whoever calls it (V9).
+    ('FUNCTION keep_months(int)', 'fulfillment', 'EXECUTE');
+
+DO $$
+DECLARE
+    fleet CONSTANT text[] := ARRAY['ingress', 'fulfillment', 'callback', 'console'];
+    everybody CONSTANT text[] := fleet || ARRAY['catalog', 'readonly'];
+    known text[];
+    member text;
+    line record;
+BEGIN
+    SELECT coalesce(array_agg(name), '{}') INTO known
+        FROM unnest(everybody) AS name JOIN pg_roles ON rolname = 'refill_' || name;
+    IF known = '{}' THEN
+        RETURN;
+    END IF;
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    FOREACH member IN ARRAY known LOOP
+        FOR line IN
+            SELECT c.oid::regclass AS relation FROM pg_class c, aclexplode(c.relacl) held
+            WHERE c.relnamespace = 'public'::regnamespace AND held.grantee = ('refill_' || member)::regrole
+            UNION SELECT c.oid::regclass FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid, aclexplode(a.attacl) held
+            WHERE c.relnamespace = 'public'::regnamespace AND held.grantee = ('refill_' || member)::regrole
+        LOOP
+            EXECUTE format('REVOKE ALL ON %s FROM %I', line.relation, 'refill_' || member);
+        END LOOP;
+        EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM %I', 'refill_' || member);
+        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), 'refill_' || member);
+        EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', 'refill_' || member);
+    END LOOP;
+    FOR line IN
+        SELECT a.object, a.may, name FROM access a,
+            unnest(CASE a.who WHEN 'all' THEN everybody WHEN 'fleet' THEN fleet ELSE string_to_array(a.who, ', ') END) AS name
+    LOOP
+        IF NOT line.name = ANY (everybody) THEN
+            RAISE EXCEPTION 'access to %: nobody is called %', line.object, line.name;
+        END IF;
+        IF line.name = ANY (known) THEN
+            EXECUTE format('GRANT %s ON %s TO %I', line.may, line.object, 'refill_' || line.name);
+        END IF;
+    END LOOP;
+END $$;

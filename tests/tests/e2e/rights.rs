@@ -1,0 +1,428 @@
+//! Each role of the fleet is a user of its own of the database: with what it may do the whole way runs, and no further.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex::Regex;
+use serde_json::Value;
+use simulator::{Item, MerchantClient};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+use crate::harness::fleet::ROLES;
+use crate::harness::merchant::{BUSINESS, MERCHANT};
+use crate::harness::outside::MERCHANT_MD5_KEY;
+use crate::harness::{Fleet, Ground, Merchant, Outside, until};
+
+/// A connection as one of the users.
+async fn come_as(fleet: &Fleet, user: &str) -> Client {
+    let url = std::fs::read_to_string(fleet.secret(user, "database_url")).unwrap();
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// The first value, or the code of the refusal.
+async fn tried(client: &Client, sql: &str) -> Result<String, String> {
+    match client.simple_query(sql).await {
+        Ok(messages) => Ok(messages
+            .iter()
+            .find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            })
+            .unwrap_or_default()),
+        Err(error) => Err(error
+            .code()
+            .map_or_else(|| error.to_string(), |code| code.code().to_owned())),
+    }
+}
+
+/// Every statement that was run, by its user.
+async fn statements(ground: &Ground) -> BTreeMap<String, BTreeSet<String>> {
+    let log = {
+        let mut servers = ground.servers.lock().await;
+        servers.postgres().unwrap().log().to_owned()
+    };
+    let text = String::from_utf8_lossy(&std::fs::read(log).unwrap()).into_owned();
+    let begins =
+        Regex::new(r"^refill_(\w+): (LOG|ERROR):  (?:(?:statement|execute [^:]*): )?(.*)$")
+            .unwrap();
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut at: Option<(String, String)> = None;
+    for line in text.lines().chain(["end"]) {
+        if let Some(more) = line.strip_prefix('\t') {
+            if let Some((_, statement)) = &mut at {
+                statement.push(' ');
+                statement.push_str(more.trim());
+            }
+            continue;
+        }
+        if let Some((user, statement)) = at.take() {
+            found.entry(user).or_default().insert(statement);
+        }
+        if let Some(parts) = begins.captures(line) {
+            let word = if &parts[2] == "ERROR" { "ERROR " } else { "" };
+            at = Some((parts[1].to_owned(), format!("{word}{}", &parts[3])));
+        }
+    }
+    found
+}
+
+/// Logs every statement with its user from here on.
+async fn listen_in(ground: &Ground) {
+    ground
+        .ask("ALTER SYSTEM SET log_line_prefix = '%u: '")
+        .await;
+    ground.ask("ALTER SYSTEM SET log_statement = 'all'").await;
+    ground.ask("SELECT pg_reload_conf()").await;
+    until(
+        "the log of statements",
+        async || (ground.ask("SHOW log_statement").await == "all").then_some(()),
+        String::new,
+    )
+    .await;
+}
+
+async fn asked(merchant: &Merchant, path: &str, body: Value) -> Value {
+    let answer = merchant
+        .client
+        .post(path, body.to_string().as_bytes())
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 0, "{path}: {}", answer.body);
+    answer.data
+}
+
+/// Everything that the fleet does in a day, and people with it.
+async fn a_day(fleet: &Fleet, ground: &Ground, outside: &Outside, merchant: &mut Merchant) {
+    // A supplier that is down trips, and comes back.
+    outside.swift_is_down(true).await;
+    let lost: Vec<Item> = (0..30)
+        .map(|n| Item::new(format!("lost-{n}"), format!("1390000{n:04}")))
+        .collect();
+    merchant.order_items("lost", "MOBILE50", &lost).await;
+    let tripped = "SELECT count(*) FROM breakers";
+    until(
+        "the trip",
+        async || (ground.ask(tripped).await == "1").then_some(()),
+        String::new,
+    )
+    .await;
+    outside.swift_is_down(false).await;
+    let mut probes = 0;
+    while ground.ask(tripped).await == "1" {
+        assert!(probes < 240, "it is never probed");
+        merchant.order(&format!("probe{probes}"), 1).await;
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        probes += 1;
+    }
+
+    // A success, a failure, what is asked after, what the next supplier gets, what nobody can tell.
+    let magic = [
+        "13800000001",
+        "19900000100",
+        "19900000401",
+        "19900000901",
+        "19900001201",
+    ];
+    let items: Vec<Item> = (0..)
+        .zip(magic)
+        .map(|(n, account)| Item::new(format!("each-{n}"), account))
+        .collect();
+    merchant.order_items("each", "MOBILE50", &items).await;
+    let in_doubt = merchant.ordered.pop().unwrap();
+    merchant.order("many", 50).await;
+    merchant.wait_for_all_reports(outside).await;
+    assert_eq!(
+        merchant
+            .client
+            .batch("many", "MOBILE50", None, &items)
+            .await
+            .unwrap()
+            .status,
+        8
+    );
+
+    // Counted stock goes, and comes back when the order fails; an old account signs with MD5 and wants a report of the batch.
+    let key = &outside.merchant_key.private_pem;
+    let neighbour = MerchantClient::rsa(&fleet.openapi, "m2", "neighbour", key).unwrap();
+    let failing = [Item::new("last-0", "19900000102")];
+    assert_eq!(
+        neighbour
+            .batch("last", "LAST2", None, &failing)
+            .await
+            .unwrap()
+            .status,
+        0
+    );
+    let left = "SELECT units_left FROM stock WHERE product_code = 'LAST2'";
+    until(
+        "the stock",
+        async || (ground.ask(left).await == "2").then_some(()),
+        String::new,
+    )
+    .await;
+
+    let old = MerchantClient::md5(&fleet.openapi, MERCHANT, "old", MERCHANT_MD5_KEY).unwrap();
+    let items = [Item::new("old-0", "13900002000")];
+    assert_eq!(
+        old.batch("old", "MOBILE50", None, &items)
+            .await
+            .unwrap()
+            .status,
+        0
+    );
+    let told = "SELECT count(*) FROM callbacks WHERE business_id = 'old' AND state = 2";
+    until(
+        "the report of the batch",
+        async || (ground.ask(told).await == "2").then_some(()),
+        String::new,
+    )
+    .await;
+
+    // People: a lane is shut, an order taken back, the lane opened; the same with a supplier and an endpoint.
+    let by = ["--reason", "tried", "--as", "wang"];
+    let said = |args: &[&str]| fleet.done("console", &[args, &by].concat());
+    said(&["lane", "pause", "mobile"]);
+    said(&["supplier", "pause", "swift", "--lane", "mobile"]);
+    let taken_up = async || {
+        let version = ground.ask("SELECT catalogue_version FROM platform").await;
+        let known = format!("version={version}");
+        until(
+            "the pause in force",
+            async || fleet.log("fulfillment").contains(&known).then_some(()),
+            || known.clone(),
+        )
+        .await;
+    };
+    taken_up().await;
+    merchant.order("regretted", 1).await;
+    fleet.done(
+        "console",
+        &[
+            "order",
+            "cancel",
+            "--business",
+            "shop",
+            "--batch",
+            "regretted",
+            "--as",
+            "wang",
+        ],
+    );
+    fleet.done(
+        "console",
+        &["supplier", "resume", "swift", "--lane", "mobile"],
+    );
+    fleet.done("console", &["lane", "resume", "mobile"]);
+    let endpoint = format!("http://{}", outside.merchant);
+    said(&["endpoint", "pause", &endpoint]);
+    fleet.done("console", &["endpoint", "resume", &endpoint]);
+    merchant.wait_for_all_reports(outside).await;
+
+    // A merchant's endpoint that nobody listens on is set aside, and later is well.
+    let nobody = servers::free_address().unwrap();
+    let url = format!("http://{nobody}/callback");
+    let items: Vec<Item> = (0..10)
+        .map(|n| Item::new(format!("dead-{n}"), format!("1390001{n:04}")))
+        .collect();
+    assert_eq!(
+        merchant
+            .client
+            .batch("dead", "MOBILE50", Some(&url), &items)
+            .await
+            .unwrap()
+            .status,
+        0
+    );
+    let aside =
+        format!("SELECT count(*) FROM endpoints WHERE endpoint = 'http://{nobody}' AND state = 1");
+    until(
+        "the endpoint set aside",
+        async || (ground.ask(&aside).await == "1").then_some(()),
+        String::new,
+    )
+    .await;
+    let listener = tokio::net::TcpListener::bind(nobody).await.unwrap();
+    let healed = tokio_util::sync::CancellationToken::new();
+    let receiving = tokio::spawn(outside.receiver.clone().run(listener, healed.clone()));
+    fleet.done(
+        "console",
+        &["endpoint", "resume", &format!("http://{nobody}")],
+    );
+    merchant.ordered.extend(
+        items
+            .iter()
+            .map(|i| (i.biz_code.clone(), i.account.clone())),
+    );
+    merchant.wait_for_all_reports(outside).await;
+    healed.cancel();
+    receiving.await.unwrap().unwrap();
+
+    // Two persons end the doubt, and the reports are sent again: on a person's word, and on the merchant's.
+    until(
+        "the doubt",
+        async || {
+            (ground
+                .ask("SELECT count(*) FROM doubts WHERE closed_at IS NULL")
+                .await
+                == "1")
+                .then_some(())
+        },
+        String::new,
+    )
+    .await;
+    let order = merchant.order_info(&in_doubt.0).await["orderCode"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        fleet
+            .done("console", &["doubt", "list", "--json"])
+            .contains(&order)
+    );
+    for (word, who) in [("propose", "wang"), ("confirm", "li")] {
+        fleet.done(
+            "console",
+            &[
+                "doubt",
+                word,
+                &order,
+                "charged",
+                "--evidence",
+                "their book",
+                "--as",
+                who,
+            ],
+        );
+    }
+    merchant.ordered.push(in_doubt);
+    merchant.wait_for_all_reports(outside).await;
+    let job = fleet.done(
+        "console",
+        &[
+            "callback",
+            "resend",
+            "--business",
+            "shop",
+            "--batch",
+            "many",
+            "--per-second",
+            "1",
+            "--json",
+            "--as",
+            "wang",
+        ],
+    );
+    let job: Value = serde_json::from_str(&job).unwrap();
+    let job = job["jobId"]
+        .as_str()
+        .or(job["job"].as_str())
+        .unwrap_or_else(|| panic!("{job}"));
+    for word in ["pause", "resume", "cancel"] {
+        fleet.done("console", &["callback", word, job]);
+    }
+    asked(
+        merchant,
+        "/v1/openapi/callback/resend",
+        serde_json::json!({"batchBizCode": "each"}),
+    )
+    .await;
+    let done = "SELECT count(*) FROM resend_jobs WHERE state = 3";
+    until(
+        "the reports again",
+        async || (ground.ask(done).await == "1").then_some(()),
+        String::new,
+    )
+    .await;
+
+    // What merchants read, and what people look at.
+    merchant.balance().await;
+    asked(
+        merchant,
+        "/v1/openapi/order/batch/info",
+        serde_json::json!({"batchBizCode": "each"}),
+    )
+    .await;
+    asked(merchant, "/v1/openapi/order/events", serde_json::json!({})).await;
+    asked(
+        merchant,
+        "/v1/openapi/order/product/list",
+        serde_json::json!({"merchantId": MERCHANT, "businessId": BUSINESS}),
+    )
+    .await;
+    for user in ["console", "readonly"] {
+        fleet.done(user, &["check"]);
+        fleet.done(user, &["supplier", "list"]);
+        fleet.done(user, &["callback", "parked"]);
+        fleet.done(user, &["endpoint", "list"]);
+    }
+    fleet.done("catalog", &["keys", "seal"]);
+    assert_eq!(
+        ground
+            .ask("SELECT count(*) FROM platform_keys WHERE private_key NOT LIKE 'sealed:%'")
+            .await,
+        "0"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_user_for_each_role_the_whole_way_runs() {
+    let ground = Ground::own().await;
+    let outside = Outside::start().await;
+    let mut fleet = Fleet::prepare(&ground).await;
+    listen_in(&ground).await;
+    fleet.furnish(&outside);
+    for role in ROLES {
+        fleet
+            .start(role, &[("REFILL__CALLBACK__KEEP_TRIES_DAYS", "30")])
+            .await;
+    }
+    let mut merchant = Merchant::new(&fleet.openapi, &outside);
+    a_day(&fleet, &ground, &outside, &mut merchant).await;
+    for role in ROLES {
+        fleet.stop(role).await;
+    }
+    let seen = statements(&ground).await;
+    let refused: Vec<_> = seen
+        .values()
+        .flatten()
+        .filter(|s| s.starts_with("ERROR "))
+        .collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    println!("UNUSED\n{}", usage(&ground, &seen).await.join("\n"));
+}
+
+/// Rights that no statement of the day made use of.
+async fn usage(ground: &Ground, seen: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    let rights = ground
+        .ask(
+            "SELECT string_agg(DISTINCT r.who || ' ' || r.verb || ' ' || r.relation, ',') FROM (
+                 SELECT substr(grantee, 8) AS who, privilege_type AS verb, table_name AS relation FROM information_schema.role_table_grants
+                 UNION SELECT substr(grantee, 8), privilege_type, table_name FROM information_schema.column_privileges) r
+             WHERE r.who IN ('ingress', 'fulfillment', 'callback', 'console', 'catalog')",
+        )
+        .await;
+    let mut unused = vec![];
+    for right in rights.split(',') {
+        let [who, verb, relation] = right.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{right}");
+        };
+        let pattern = match verb {
+            "SELECT" => format!(r"(?i)\b(FROM|JOIN|UPDATE|INTO|USING) {relation}\b"),
+            "INSERT" => format!(r"\bINSERT INTO {relation}\b"),
+            "UPDATE" => format!(
+                r"\b(UPDATE {relation}\b|INSERT INTO {relation} .*DO UPDATE|FROM {relation}\b.*FOR UPDATE)"
+            ),
+            "DELETE" => format!(r"\bDELETE FROM {relation}\b"),
+            _ => panic!("{right}"),
+        };
+        let pattern = Regex::new(&pattern).unwrap();
+        if !seen
+            .get(who)
+            .is_some_and(|all| all.iter().any(|s| pattern.is_match(s)))
+        {
+            unused.push(right.to_owned());
+        }
+    }
+    unused
+}
