@@ -3,7 +3,8 @@
 --
 -- ingress, fulfillment, callback and console stand for the users that these roles of the fleet come as (refill_ingress …), catalog for
 -- whoever imports the catalogue and seals its secrets, readonly for people and tools that only look; fleet for the first four, all for all.
--- The tables belong to whoever migrates. A month's part needs no word of its own: rights are asked of the table that it is a part of.
+-- The tables belong to whoever migrates. A month's part needs no word of its own: rights are asked of the table that it is
+-- a part of.
 
 CREATE TEMPORARY TABLE access (object text NOT NULL, who text NOT NULL, may text NOT NULL) ON COMMIT DROP;
 INSERT INTO access (object, who, may) VALUES
@@ -11,7 +12,7 @@ INSERT INTO access (object, who, may) VALUES
 
     -- The catalogue. Its secrets are read by those who need them: keys of accounts to check requests and to sign reports (MD5), credentials to
     -- call suppliers and to check their pushes, the platform's own keys to sign reports and calls.
-    ('merchants', 'all', 'SELECT'),
+    ('merchants', 'console, catalog, readonly', 'SELECT'),
     ('merchants', 'catalog', 'INSERT, UPDATE'),
     ('businesses', 'all', 'SELECT'),
     ('businesses', 'catalog', 'INSERT, UPDATE'),
@@ -33,10 +34,10 @@ INSERT INTO access (object, who, may) VALUES
     ('platform_keys', 'catalog', 'SELECT, INSERT, UPDATE'),
 
     -- Money. The ledger is only ever added to.
-    ('balances', 'all', 'SELECT'),
+    ('balances', 'ingress, fulfillment, console, catalog, readonly', 'SELECT'),
     ('balances', 'ingress, fulfillment, console', 'UPDATE (prepaid, held, feed_no)'),
     ('balances', 'catalog', 'INSERT, UPDATE (prepaid, credit_line)'),
-    ('ledger', 'all', 'SELECT'),
+    ('ledger', 'ingress, fulfillment, console, catalog, readonly', 'SELECT'),
     ('ledger', 'ingress, fulfillment, console, catalog', 'INSERT'),
     ('stock', 'all', 'SELECT'),
     ('stock', 'ingress, fulfillment, console', 'UPDATE (units_left)'),
@@ -46,44 +47,50 @@ INSERT INTO access (object, who, may) VALUES
     ('nonces', 'ingress', 'SELECT, INSERT'),
     ('nonces', 'fulfillment', 'SELECT, UPDATE (expires_at), DELETE'),
     ('batches', 'ingress', 'INSERT'),
-    ('batches', 'all', 'SELECT'),
+    ('batches', 'fleet, readonly', 'SELECT'),
     ('order_numbers', 'ingress', 'INSERT'),
-    ('order_numbers', 'all', 'SELECT'),
-    ('orders', 'all', 'SELECT'),
+    ('order_numbers', 'ingress, console, readonly', 'SELECT'),
+    ('orders', 'fleet, readonly', 'SELECT'),
     ('orders', 'ingress', 'INSERT'),
     ('orders', 'ingress, fulfillment, console', 'UPDATE (state, epoch, message, voucher, finished_at)'),
-    ('timers', 'all', 'SELECT'),
+    ('timers', 'ingress, fulfillment, console, readonly', 'SELECT'),
     ('timers', 'ingress, fulfillment, console', 'INSERT, UPDATE (lane, kind, due_at), DELETE'),
-    ('attempts', 'all', 'SELECT'),
-    ('attempts', 'ingress, fulfillment, console', 'INSERT, UPDATE (state, holds, calls, last_call_at, upstream_no, last_verdict, evidence_count, closed_at)'),
-    ('evidence', 'all', 'SELECT'),
+    ('attempts', 'ingress, fulfillment, console, readonly', 'SELECT'),
+    ('attempts', 'fulfillment', 'INSERT'),
+    ('attempts', 'ingress, fulfillment, console', 'UPDATE (state, holds, calls, last_call_at, upstream_no, last_verdict, evidence_count, closed_at)'),
+    ('evidence', 'ingress, fulfillment, console, readonly', 'SELECT'),
     ('evidence', 'ingress, fulfillment, console', 'INSERT'),
-    ('doubts', 'all', 'SELECT'),
+    -- `refill check` asks by name what lies outside of every month.
+    ('orders_outside', 'console, readonly', 'SELECT'),
+    ('attempts_outside', 'console, readonly', 'SELECT'),
+    ('evidence_outside', 'console, readonly', 'SELECT'),
+    ('doubts', 'ingress, fulfillment, console, readonly', 'SELECT'),
     ('doubts', 'ingress, fulfillment', 'INSERT, UPDATE (closed_at, closed_by)'),
-    ('doubts', 'console', 'INSERT, UPDATE (closed_at, closed_by, proposed_charged, proposed_by, proposed_at, proposed_reason)'),
-    ('outbox', 'all', 'SELECT'),
+    ('doubts', 'console', 'UPDATE (closed_at, closed_by, proposed_charged, proposed_by, proposed_at, proposed_reason)'),
+    ('outbox', 'ingress, fulfillment, console, readonly', 'SELECT'),
     ('outbox', 'ingress', 'INSERT, UPDATE (due_at), DELETE'),
     ('outbox', 'fulfillment', 'UPDATE (due_at), DELETE'),
-    ('lane_marks', 'all', 'SELECT'),
+    ('lane_marks', 'ingress, fulfillment, console, readonly', 'SELECT'),
     ('lane_marks', 'fulfillment', 'INSERT, UPDATE (newest_code, moved_at)'),
 
     -- The workers among themselves, and what people have shut.
-    ('fleet', 'all', 'SELECT'),
+    ('fleet', 'fulfillment, console, readonly', 'SELECT'),
     ('fleet', 'fulfillment', 'INSERT, UPDATE (seen_at), DELETE'),
-    ('pauses', 'all', 'SELECT'),
+    ('pauses', 'fleet, readonly', 'SELECT'),
     ('pauses', 'console', 'INSERT, DELETE'),
-    ('breakers', 'all', 'SELECT'),
+    ('breakers', 'fleet, readonly', 'SELECT'),
     ('breakers', 'fulfillment', 'INSERT, UPDATE (reason, trips, probe_at), DELETE'),
 
     -- Reports. Whoever ends an order writes the report; only `callback` sends it.
-    ('callbacks', 'all', 'SELECT'),
+    ('callbacks', 'fleet, readonly', 'SELECT'),
     ('callbacks', 'ingress, fulfillment, console', 'INSERT'),
     ('callbacks', 'callback', 'UPDATE (state, tries, round, epoch, due_at, delivered_at, unreached)'),
-    ('callback_tries', 'all', 'SELECT'),
+    ('callback_tries', 'callback, console, readonly', 'SELECT'),
     ('callback_tries', 'callback', 'INSERT, UPDATE (duration_ms, http_status, outcome, detail, fault, charged), DELETE'),
-    ('endpoints', 'all', 'SELECT'),
-    ('endpoints', 'callback, console', 'INSERT, UPDATE (state, reason, probes, probe_at, well_at), DELETE'),
-    ('resend_jobs', 'all', 'SELECT'),
+    ('endpoints', 'ingress, callback, console, readonly', 'SELECT'),
+    ('endpoints', 'callback, console', 'INSERT, UPDATE (state, reason, probes, probe_at, well_at)'),
+    ('endpoints', 'callback', 'DELETE'),
+    ('resend_jobs', 'ingress, callback, console, readonly', 'SELECT'),
     ('resend_jobs', 'ingress, console', 'INSERT'),
     ('resend_jobs', 'console', 'UPDATE (state, moved_at)'),
     ('resend_jobs', 'callback', 'UPDATE (state, done, after, moved_at)'),
@@ -119,8 +126,8 @@ BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', 'refill_' || member);
     END LOOP;
     FOR line IN
-        SELECT a.object, a.may, name FROM access a,
-            unnest(CASE a.who WHEN 'all' THEN everybody WHEN 'fleet' THEN fleet ELSE string_to_array(a.who, ', ') END) AS name
+        SELECT a.object, a.may, name FROM access a, unnest(string_to_array(a.who, ', ')) AS word,
+            unnest(CASE word WHEN 'all' THEN everybody WHEN 'fleet' THEN fleet ELSE ARRAY[word] END) AS name
     LOOP
         IF NOT line.name = ANY (everybody) THEN
             RAISE EXCEPTION 'access to %: nobody is called %', line.object, line.name;

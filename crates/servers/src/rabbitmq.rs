@@ -243,6 +243,11 @@ impl RabbitMq {
         self.management.delete_vhost(name).await
     }
 
+    /// Where its management interface is.
+    pub fn management_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.management)
+    }
+
     /// Takes in what a file of definitions (JSON) says: users, rights, policies.
     pub async fn import(&self, definitions: &str) -> Result<()> {
         self.management.import(definitions).await

@@ -13,6 +13,7 @@ mod architecture;
 mod bad_days;
 mod behaviours;
 mod bills;
+mod broker_rights;
 mod cancel;
 mod contract;
 mod database;

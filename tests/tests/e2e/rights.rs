@@ -7,9 +7,10 @@ use serde_json::Value;
 use simulator::{Item, MerchantClient};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-use crate::harness::fleet::ROLES;
+use crate::harness::fleet::{ROLES, USERS};
 use crate::harness::merchant::{BUSINESS, MERCHANT};
 use crate::harness::outside::MERCHANT_MD5_KEY;
+use crate::harness::platform::root;
 use crate::harness::{Fleet, Ground, Merchant, Outside, until};
 
 /// A connection as one of the users.
@@ -336,6 +337,23 @@ async fn a_day(fleet: &Fleet, ground: &Ground, outside: &Outside, merchant: &mut
     .await;
 
     // What merchants read, and what people look at.
+    for page in [
+        "/",
+        "/orders?q=each-0",
+        "/doubts",
+        &format!("/orders/{order}"),
+    ] {
+        let url = format!("{}{page}", fleet.console);
+        let answer = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .unwrap()
+            .get(&url)
+            .send()
+            .await
+            .unwrap();
+        assert!(answer.status().is_success(), "{url}: {}", answer.status());
+    }
     merchant.balance().await;
     asked(
         merchant,
@@ -389,11 +407,50 @@ async fn with_a_user_for_each_role_the_whole_way_runs() {
         .filter(|s| s.starts_with("ERROR "))
         .collect();
     assert!(refused.is_empty(), "{refused:#?}");
-    println!("UNUSED\n{}", usage(&ground, &seen).await.join("\n"));
+    let (unused, all) = usage(&ground, &seen).await;
+    let for_bad_days: BTreeSet<&str> = FOR_BAD_DAYS.into();
+    let gone: Vec<_> = for_bad_days
+        .iter()
+        .filter(|right| !all.contains(**right))
+        .collect();
+    assert!(gone.is_empty(), "rights that nobody has: {gone:?}");
+    let too_much: Vec<_> = unused
+        .iter()
+        .filter(|right| !for_bad_days.contains(right.as_str()))
+        .collect();
+    assert!(
+        too_much.is_empty(),
+        "rights that nothing made use of: {too_much:#?}"
+    );
 }
 
-/// Rights that no statement of the day made use of.
-async fn usage(ground: &Ground, seen: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+/// Rights that this day makes no use of, and others do: a doubt of a worker's own or one that evidence ends, an order that a person ends and
+/// that goes on to the next supplier, counted stock that comes back then, batches that the broker did not confirm, secrets from before
+/// there was a master key, a schema that is asked for.
+const FOR_BAD_DAYS: [&str; 16] = [
+    "fulfillment INSERT doubts",
+    "fulfillment UPDATE doubts",
+    "fulfillment UPDATE stock",
+    "fulfillment DELETE outbox",
+    "ingress UPDATE doubts",
+    "ingress UPDATE outbox",
+    "console INSERT timers",
+    "console UPDATE timers",
+    "console UPDATE stock",
+    "console SELECT fleet",
+    "catalog UPDATE business_keys",
+    "ingress SELECT refinery_schema_history",
+    "fulfillment SELECT refinery_schema_history",
+    "callback SELECT refinery_schema_history",
+    "console SELECT refinery_schema_history",
+    "catalog SELECT refinery_schema_history",
+];
+
+/// Rights that no statement of the day made use of, and all rights.
+async fn usage(
+    ground: &Ground,
+    seen: &BTreeMap<String, BTreeSet<String>>,
+) -> (Vec<String>, BTreeSet<String>) {
     let rights = ground
         .ask(
             "SELECT string_agg(DISTINCT r.who || ' ' || r.verb || ' ' || r.relation, ',') FROM (
@@ -424,5 +481,307 @@ async fn usage(ground: &Ground, seen: &BTreeMap<String, BTreeSet<String>>) -> Ve
             unused.push(right.to_owned());
         }
     }
-    unused
+    (unused, rights.split(',').map(str::to_owned).collect())
+}
+
+/// What each user must not do. PostgreSQL says so before it looks for rows, so there need not be any.
+const REFUSED: [(&str, &[&str]); 6] = [
+    (
+        "ingress",
+        &[
+            "UPDATE orders SET price = 1",
+            "UPDATE orders SET account = 'x'",
+            "UPDATE balances SET credit_line = 1",
+            "INSERT INTO balances (business_id) VALUES ('x')",
+            "INSERT INTO attempts (business_id) VALUES ('x')",
+            "UPDATE callbacks SET state = 2",
+            "SELECT 1 FROM callback_tries",
+            "UPDATE suppliers SET base_url = 'http://elsewhere'",
+            "UPDATE businesses SET callback_url = 'http://elsewhere'",
+            "INSERT INTO business_keys (business_id, kind, key) VALUES ('x', 'MD5', 'y')",
+            "DELETE FROM nonces",
+            "DELETE FROM order_numbers",
+            "SELECT keep_months(1)",
+        ],
+    ),
+    (
+        "fulfillment",
+        &[
+            "SELECT key FROM business_keys",
+            "INSERT INTO orders (business_id) VALUES ('x')",
+            "INSERT INTO batches (business_id) VALUES ('x')",
+            "UPDATE orders SET spec = 1",
+            "UPDATE attempts SET supplier_id = 'x'",
+            "UPDATE attempts SET reference = 'x'",
+            "UPDATE balances SET credit_line = 1",
+            "UPDATE callbacks SET url = 'http://elsewhere'",
+            "DELETE FROM pauses",
+            "INSERT INTO resend_jobs (job_id) VALUES (gen_random_uuid())",
+            "UPDATE doubts SET proposed_by = 'x'",
+        ],
+    ),
+    (
+        "callback",
+        &[
+            "SELECT prepaid FROM balances",
+            "UPDATE balances SET prepaid = 1",
+            "UPDATE orders SET state = 2",
+            "SELECT 1 FROM orders FOR UPDATE",
+            "SELECT 1 FROM ledger",
+            "INSERT INTO ledger (business_id) VALUES ('x')",
+            "SELECT 1 FROM evidence",
+            "SELECT 1 FROM attempts",
+            "SELECT credentials FROM suppliers",
+            "INSERT INTO callbacks (business_id) VALUES ('x')",
+            "UPDATE callbacks SET url = 'http://elsewhere'",
+            "DELETE FROM callbacks",
+            "SELECT keep_months(1)",
+        ],
+    ),
+    (
+        "console",
+        &[
+            "SELECT key FROM business_keys",
+            "SELECT private_key FROM platform_keys",
+            "SELECT credentials FROM suppliers",
+            "INSERT INTO orders (business_id) VALUES ('x')",
+            "INSERT INTO attempts (business_id) VALUES ('x')",
+            "UPDATE orders SET price = 1",
+            "UPDATE balances SET credit_line = 1",
+            "UPDATE callbacks SET state = 2",
+            "UPDATE doubts SET reason = 'x'",
+            "UPDATE products SET on_sale = true",
+            "UPDATE prices SET price = 1",
+            "INSERT INTO nonces (business_id) VALUES ('x')",
+        ],
+    ),
+    (
+        "catalog",
+        &[
+            "SELECT 1 FROM orders",
+            "UPDATE orders SET state = 2",
+            "UPDATE balances SET held = 0",
+            "INSERT INTO evidence (business_id) VALUES ('x')",
+            "DELETE FROM businesses",
+        ],
+    ),
+    (
+        "readonly",
+        &[
+            "SELECT key FROM business_keys",
+            "SELECT private_key FROM platform_keys",
+            "SELECT credentials FROM suppliers",
+            "SELECT * FROM suppliers",
+            "INSERT INTO pauses (supplier_id, lane, paused_by, reason) VALUES ('x', '', 'x', 'x')",
+            "UPDATE orders SET state = 2",
+            "SELECT 1 FROM orders FOR UPDATE",
+        ],
+    ),
+];
+
+/// What nobody of them may do, whatever else.
+const REFUSED_TO_ALL: [&str; 15] = [
+    "UPDATE ledger SET prepaid_delta = 1",
+    "DELETE FROM ledger",
+    "TRUNCATE ledger",
+    "ALTER TABLE ledger DISABLE TRIGGER ALL",
+    "UPDATE evidence SET detail = 'x'",
+    "DELETE FROM evidence",
+    "TRUNCATE evidence",
+    "TRUNCATE evidence_outside",
+    "DELETE FROM orders",
+    "TRUNCATE orders",
+    "DROP TABLE nonces",
+    "UPDATE refinery_schema_history SET checksum = 'x'",
+    "CREATE TABLE mine (x int)",
+    "CREATE TEMPORARY TABLE mine (x int)",
+    "SET ROLE refill_migrate",
+];
+
+/// Tables about which nobody said who may do what.
+async fn without_a_word(ground: &Ground) -> String {
+    let whom = USERS[1..]
+        .iter()
+        .map(|user| format!("'refill_{user}'"))
+        .collect::<Vec<_>>()
+        .join(",");
+    ground
+        .ask(&format!(
+            "SELECT coalesce(string_agg(c.relname, ' '), '') FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
+             AND c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition AND NOT EXISTS (
+                 SELECT FROM unnest(ARRAY[{whom}]) AS who
+                 WHERE has_any_column_privilege(who, c.oid, 'SELECT, INSERT, UPDATE') OR has_table_privilege(who, c.oid, 'DELETE'))"
+        ))
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_user_is_refused_what_is_not_its_own() {
+    let ground = Ground::own().await;
+    let fleet = Fleet::prepare(&ground).await;
+    fleet.done("migrate", &["migrate", "--roles"]);
+    assert_eq!(REFUSED.map(|(user, _)| user), USERS[1..]);
+    for (user, statements) in REFUSED {
+        let client = come_as(&fleet, user).await;
+        for statement in statements.iter().chain(&REFUSED_TO_ALL) {
+            let code = tried(&client, statement).await;
+            assert_eq!(code, Err("42501".to_owned()), "{user}: {statement}");
+        }
+        // It does see its tables, so it is not for another reason that it is refused.
+        assert_eq!(
+            tried(&client, "SELECT count(*) FROM products").await,
+            Ok("0".into()),
+            "{user}"
+        );
+    }
+    assert_eq!(without_a_word(&ground).await, "");
+    let owner = come_as(&fleet, "migrate").await;
+    tried(&owner, "CREATE TABLE forgotten (x int)")
+        .await
+        .unwrap();
+    assert_eq!(without_a_word(&ground).await, "forgotten");
+
+    // What stands nowhere is taken away by the next migration, and nothing else.
+    tried(&owner, "GRANT DELETE ON nonces TO refill_ingress; GRANT UPDATE (price) ON orders TO refill_console").await.unwrap();
+    fleet.done("migrate", &["migrate", "--roles"]);
+    for (user, statement) in [
+        ("ingress", "DELETE FROM nonces"),
+        ("console", "UPDATE orders SET price = 1"),
+    ] {
+        let client = come_as(&fleet, user).await;
+        assert_eq!(
+            tried(&client, statement).await,
+            Err("42501".to_owned()),
+            "{user}: {statement}"
+        );
+        assert_eq!(
+            tried(&client, "SELECT count(*) FROM orders").await,
+            Ok("0".into())
+        );
+    }
+
+    // Whoever is no user of the server is named, and those that are have their rights.
+    tried(&owner, "DROP TABLE forgotten").await.unwrap();
+    ground
+        .ask("ALTER ROLE refill_readonly RENAME TO somebody")
+        .await;
+    let said = fleet.tool("migrate", &["migrate", "--roles"]);
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(
+        !said.status.success()
+            && text.contains("refill_readonly")
+            && !text.contains("refill_ingress"),
+        "{text}"
+    );
+    fleet.done("migrate", &["migrate"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_that_is_made_later_is_open_to_those_who_need_it() {
+    let ground = Ground::own().await;
+    let fleet = Fleet::prepare(&ground).await;
+    fleet.done("migrate", &["migrate", "--roles"]);
+    let last = ground
+        .ask(
+            "SELECT max(c.relname) FROM pg_class c WHERE c.relname ~ '^orders_2[0-9]{3}_[0-9]{2}$'",
+        )
+        .await;
+    let month = last.strip_prefix("orders_").unwrap().to_owned();
+    for parent in ["orders", "attempts", "evidence"] {
+        ground.ask(&format!("DROP TABLE {parent}_{month}")).await;
+    }
+    let worker = come_as(&fleet, "fulfillment").await;
+    let mut made = BTreeSet::new();
+    for _ in 0..3 {
+        made.insert(tried(&worker, "SELECT keep_months(2)").await.unwrap());
+    }
+    assert!(made.contains(&last), "{made:?}");
+    assert_eq!(
+        tried(&worker, "SELECT keep_months(2)").await,
+        Ok(String::new())
+    );
+    let owner = "SELECT tableowner FROM pg_tables WHERE tablename = ";
+    assert_eq!(
+        ground.ask(&format!("{owner}'{last}'")).await,
+        "refill_migrate"
+    );
+
+    let code = format!("first_code_of('{}-01')", month.replace('_', "-"));
+    let door = come_as(&fleet, "ingress").await;
+    let order = format!(
+        "INSERT INTO orders (business_id, order_code, batch_id, biz_code, product_code, account, spec, price, counted)
+         VALUES ('b', {code}, gen_random_uuid(), 'n', 'p', 'a', 1, 1, false)"
+    );
+    tried(&door, &order).await.unwrap();
+    tried(&worker, "UPDATE orders SET state = 1, epoch = 1")
+        .await
+        .unwrap();
+    assert_eq!(ground.ask(&format!("SELECT state FROM {last}")).await, "1");
+    for part in [&last, "orders_outside"] {
+        for statement in [
+            format!("DELETE FROM {part}"),
+            format!("UPDATE {part} SET price = 9"),
+        ] {
+            assert_eq!(
+                tried(&worker, &statement).await,
+                Err("42501".into()),
+                "{statement}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_scaler_asks_is_answered_to_a_user_who_only_looks() {
+    let ground = Ground::own().await;
+    let fleet = Fleet::prepare(&ground).await;
+    fleet.done("migrate", &["migrate", "--roles"]);
+    let text = std::fs::read_to_string(root().join("deploy/kubernetes/base/scaling.yaml")).unwrap();
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let triggers = documents
+        .iter()
+        .filter_map(|d| d["spec"]["triggers"].as_array())
+        .flatten();
+    let queries: Vec<&str> = triggers
+        .filter_map(|t| t["metadata"]["query"].as_str())
+        .collect();
+    let looker = come_as(&fleet, "readonly").await;
+    let [orders, reports] = queries[..] else {
+        panic!("{} queries", queries.len());
+    };
+    for query in &queries {
+        assert_eq!(tried(&looker, query).await, Ok("0".into()), "{query}");
+    }
+    // Two lanes and businesses: the oldest counts. An endpoint that is not well does not.
+    let code = |seconds: u32| {
+        format!(
+            "(lpad(to_hex(((extract(epoch FROM now()) - {seconds}) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid"
+        )
+    };
+    for (lane, business, age) in [
+        ("mobile", "a", 5),
+        ("mobile", "b", 500),
+        ("wallet", "a", 50),
+    ] {
+        let code = code(age);
+        ground
+            .ask(&format!(
+                "INSERT INTO timers VALUES ('{business}', {code}, '{lane}', 0, now())"
+            ))
+            .await;
+    }
+    for (host, age) in [("well", 40), ("dead", 4000)] {
+        ground
+            .ask(&format!(
+                "INSERT INTO callbacks (business_id, order_code, url, due_at)
+                 VALUES ('a', {}, 'https://{host}.example/x', now() - interval '{age} s')",
+                code(age)
+            ))
+            .await;
+    }
+    ground.ask("INSERT INTO endpoints (endpoint, state, reason, probe_at) VALUES ('https://dead.example', 1, 'x', now())").await;
+    for (query, age) in [(orders, 500.0), (reports, 40.0)] {
+        let said: f64 = tried(&looker, query).await.unwrap().parse().unwrap();
+        assert!((age..age + 120.0).contains(&said), "{said}: {query}");
+    }
 }

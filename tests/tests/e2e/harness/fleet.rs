@@ -24,6 +24,7 @@ pub(crate) const USERS: [&str; 7] = [
 
 pub(crate) struct Fleet {
     pub(crate) openapi: String,
+    pub(crate) console: String,
     /// The broker, without a user.
     pub(crate) broker: String,
     listen: String,
@@ -84,6 +85,7 @@ impl Fleet {
         let listen = servers::free_address().unwrap().to_string();
         Self {
             openapi: format!("http://{listen}"),
+            console: format!("http://{}", servers::free_address().unwrap()),
             broker,
             listen,
             folder,
@@ -156,7 +158,7 @@ impl Fleet {
             .envs(settings.iter().copied());
         match role {
             "ingress" => drop(command.args(["--listen", &self.listen])),
-            "console" => drop(command.args(["--listen", "127.0.0.1:0"])),
+            "console" => drop(command.args(["--listen", &self.console.replace("http://", "")])),
             _ => {}
         }
         let process = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
