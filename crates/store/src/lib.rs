@@ -34,7 +34,7 @@ pub use check::{BillCheck, BillLine, Check, Difference, Finding};
 pub use error::StoreError;
 pub use find::Referenced;
 pub use fleet::{Share, WorkerId};
-pub use migrate::Migrated;
+pub use migrate::{Migrated, Schema};
 pub use seal::MasterKeys;
 pub use session::{Settings, Store};
 pub use sweep::Unannounced;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use refinery::Target;
+
 use crate::{Store, StoreError};
 
 mod embedded {
@@ -10,6 +12,9 @@ mod embedded {
 
 /// The number that all processes agree on to migrate one after another.
 const LOCK: i64 = 0x5245_4649_4c4c;
+/// The schema that this program works with, and every newer one: a migration leaves what the program before it uses
+/// (`migrations/README.md`). Raised when a statement needs something of a newer migration.
+const NEEDED: i32 = 9;
 /// The rights of each role, carried out after the migrations.
 const ACCESS: &str = include_str!("../../../migrations/access.sql");
 /// Whom it names that is no user of this server.
@@ -17,6 +22,9 @@ const UNKNOWN: &str = "SELECT 'refill_' || name FROM unnest('{ingress,fulfillmen
      WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'refill_' || name)";
 /// A migration may wait for another process's and then rebuild large tables.
 const LIMIT: Duration = Duration::from_hours(1);
+/// Whoever waits for a table's lock lets nobody pass who comes later. So it does not wait for long: the migration is rolled back, and is
+/// tried again by whoever ran it.
+const PATIENCE: &str = "SET lock_timeout = '5s'";
 
 /// What came of a migration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +35,57 @@ pub struct Migrated {
     pub unknown_roles: Vec<String>,
 }
 
+/// How far the schema is, by the numbers of its migrations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// The last that was applied; 0: none.
+    pub applied: i32,
+    /// The least that this program works with.
+    pub needed: i32,
+    /// The last that this program brings.
+    pub newest: i32,
+}
+
 impl Store {
+    /// How far the schema is.
+    pub async fn schema(&self) -> Result<Schema, StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let client = session.client();
+            let known = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
+            let applied = if client.query_one(known, &[]).await?.get(0) {
+                let last = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
+                client.query_one(last, &[]).await?.get(0)
+            } else {
+                0
+            };
+            session.give_back();
+            let migrations = embedded::migrations::runner();
+            let newest = migrations.get_migrations().iter().map(|m| m.version());
+            Ok(Schema {
+                applied,
+                needed: NEEDED,
+                newest: i32::try_from(newest.max().unwrap_or(0)).unwrap_or(i32::MAX),
+            })
+        })
+        .await
+    }
+
+    /// Refuses a schema that this program does not work with.
+    pub(crate) async fn ensure_schema(&self) -> Result<(), StoreError> {
+        let schema = self.schema().await?;
+        if schema.applied < schema.needed {
+            return Err(StoreError::Schema(format!(
+                "is at {}, and at least {} is needed: run `refill migrate`",
+                schema.applied, schema.needed
+            )));
+        }
+        Ok(())
+    }
+
     /// Applies the migrations that are missing, and gives each role of the fleet that is a user of this server its rights, under an
-    /// advisory lock, so that several processes may start at once.
-    pub async fn migrate(&self) -> Result<Migrated, StoreError> {
+    /// advisory lock, so that several processes may start at once. `until` is the last migration to be applied; `None`: all of them.
+    pub async fn migrate(&self, until: Option<i32>) -> Result<Migrated, StoreError> {
         let mut session = self.session().await?;
         let work = async {
             let client = session.client_mut();
@@ -40,11 +95,18 @@ impl Store {
             client
                 .query("SELECT pg_advisory_lock($1)", &[&LOCK])
                 .await?;
+            client.batch_execute(PATIENCE).await?;
             let report = embedded::migrations::runner()
+                .set_target(until.map_or(Target::Latest, Target::Version))
                 .set_abort_divergent(true)
                 .run_async(&mut ***client)
                 .await
-                .map_err(|error| StoreError::Schema(with_reasons(&error)))?;
+                .map_err(|error| {
+                    StoreError::Schema(format!(
+                        "cannot be brought up to date: {}",
+                        with_reasons(&error)
+                    ))
+                })?;
             let giving = client.transaction().await?;
             giving.batch_execute(ACCESS).await?;
             let unknown = giving.query(UNKNOWN, &[]).await?;

@@ -32,6 +32,7 @@ mod pushes;
 mod reports;
 mod rights;
 mod routing;
+mod side_by_side;
 mod ten_thousand;
 mod tools;
 mod turns;

@@ -132,7 +132,7 @@ pub(crate) async fn start(
     settings.secrets = Secrets::ALL;
     let store = Store::new(&settings.store()?)?;
     let migrated = store
-        .migrate()
+        .migrate(None)
         .await
         .context("the schema cannot be brought up to date")?;
     for name in migrated.applied {

@@ -1,6 +1,5 @@
 //! The fleet as it is deployed: a process for each role, each a user of its own of the database and of the broker, with its secrets in files.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -27,9 +26,9 @@ pub(crate) struct Fleet {
     pub(crate) console: String,
     /// The broker, without a user.
     pub(crate) broker: String,
-    listen: String,
     folder: PathBuf,
-    processes: BTreeMap<&'static str, Child>,
+    /// In the order in which they were started.
+    processes: Vec<(&'static str, Child)>,
 }
 
 impl Fleet {
@@ -82,23 +81,28 @@ impl Fleet {
         ] {
             ground.ask(&std::fs::read_to_string(sql).unwrap()).await;
         }
-        let listen = servers::free_address().unwrap().to_string();
         Self {
-            openapi: format!("http://{listen}"),
-            console: format!("http://{}", servers::free_address().unwrap()),
+            openapi: format!("http://{}", servers::free_address().unwrap()),
+            console: String::new(),
             broker,
-            listen,
             folder,
-            processes: BTreeMap::new(),
+            processes: vec![],
         }
     }
 
     /// Brings the schema up to date and imports the tests' catalogue, each as its user.
     pub(crate) fn furnish(&self, outside: &Outside) {
         self.done("migrate", &["migrate", "--roles"]);
+        let file = self.write_catalogue(outside);
+        self.done("catalog", &["catalog", "import", &file]);
+    }
+
+    /// The tests' catalogue, with the door of now for pushes; returns where it is.
+    pub(crate) fn write_catalogue(&self, outside: &Outside) -> String {
         let file = self.folder.join("catalogue.toml");
-        std::fs::write(&file, catalogue(CATALOGUE, outside, &self.listen)).unwrap();
-        self.done("catalog", &["catalog", "import", file.to_str().unwrap()]);
+        let listen = self.openapi.trim_start_matches("http://");
+        std::fs::write(&file, catalogue(CATALOGUE, outside, listen)).unwrap();
+        file.to_str().unwrap().to_owned()
     }
 
     /// A file of somebody's secrets.
@@ -144,7 +148,7 @@ impl Fleet {
         said
     }
 
-    /// Starts a role, with these settings besides; returns when it says that it is ready.
+    /// Starts a role, or one more of it at an address of its own, with these settings besides; returns when it says that it is ready.
     pub(crate) async fn start(&mut self, role: &'static str, settings: &[(&str, &str)]) {
         let admin = servers::free_address().unwrap().to_string();
         let log = File::options()
@@ -152,18 +156,24 @@ impl Fleet {
             .append(true)
             .open(self.folder.join(format!("{role}.log")))
             .unwrap();
+        if role == "ingress" && self.processes.iter().any(|(name, _)| *name == role) {
+            self.openapi = format!("http://{}", servers::free_address().unwrap());
+        }
+        if role == "console" {
+            self.console = format!("http://{}", servers::free_address().unwrap());
+        }
+        let at = |url: &str| url.trim_start_matches("http://").to_owned();
         let mut command = self.command(role);
         command
             .args([role, "--admin", &admin])
             .envs(settings.iter().copied());
         match role {
-            "ingress" => drop(command.args(["--listen", &self.listen])),
-            "console" => drop(command.args(["--listen", &self.console.replace("http://", "")])),
+            "ingress" => drop(command.args(["--listen", &at(&self.openapi)])),
+            "console" => drop(command.args(["--listen", &at(&self.console)])),
             _ => {}
         }
         let process = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let before = self.processes.insert(role, process);
-        assert!(before.is_none(), "{role} runs already");
+        self.processes.push((role, process));
         let url = format!("http://{admin}/readyz");
         until(
             "a role that is ready",
@@ -176,9 +186,10 @@ impl Fleet {
         .await;
     }
 
-    /// Stops a role in order; it must end by itself and say that all is well.
+    /// Stops the oldest process of a role in order; it must end by itself and say that all is well.
     pub(crate) async fn stop(&mut self, role: &str) {
-        let mut process = self.processes.remove(role).expect("it runs");
+        let oldest = self.processes.iter().position(|(name, _)| *name == role);
+        let (_, mut process) = self.processes.remove(oldest.expect("it runs"));
         let sent = Command::new("kill")
             .args(["-TERM", &process.id().to_string()])
             .status()
