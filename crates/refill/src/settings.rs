@@ -221,6 +221,23 @@ mod tests {
     }
 
     #[test]
+    fn a_url_may_be_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = folder.path().join("url");
+        std::fs::write(&url, "postgres://me:s3cret@h/d\n").unwrap();
+        let file = folder.path().join("refill.toml");
+        let name =
+            |url: &Path| format!("[database]\nurl = \"postgres://other\"\nurl_file = {url:?}\n");
+        std::fs::write(&file, name(&url)).unwrap();
+        let settings = Settings::read(Some(&file)).unwrap();
+        assert_eq!(settings.database.url, "postgres://me:s3cret@h/d");
+        assert!(!settings.printable().unwrap().contains("s3cret"));
+        std::fs::write(&file, name(&folder.path().join("none"))).unwrap();
+        let error = Settings::read(Some(&file)).unwrap_err().to_string();
+        assert!(error.starts_with("database.url_file: "), "{error}");
+    }
+
+    #[test]
     fn a_password_is_never_shown() {
         assert_eq!(
             without_password("postgres://me:s3cr@t@h:1/d"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use refinery::Target;
+use refinery::{Migration, Target};
 
 use crate::{Store, StoreError};
 
@@ -61,11 +61,11 @@ impl Store {
             };
             session.give_back();
             let migrations = embedded::migrations::runner();
-            let newest = migrations.get_migrations().iter().map(|m| m.version());
+            let newest = migrations.get_migrations().iter().map(Migration::version);
             Ok(Schema {
                 applied,
                 needed: NEEDED,
-                newest: i32::try_from(newest.max().unwrap_or(0)).unwrap_or(i32::MAX),
+                newest: newest.max().unwrap_or(0),
             })
         })
         .await

@@ -124,7 +124,9 @@ pub(super) fn build(folder: &Path) -> Vec<Value> {
         );
         let steps: Vec<Step> = serde_saphyr::from_str(&patch.patch).unwrap();
         for object in objects {
-            steps.iter().for_each(|step| apply(object, step));
+            for step in &steps {
+                apply(object, step);
+            }
         }
     }
     objects
@@ -185,11 +187,10 @@ fn apply(object: &mut Value, step: &Step) {
         .unwrap_or_else(|| panic!("nothing at {}", step.path));
     match (step.op.as_str(), &step.value) {
         ("add", Some(value)) => parent[key.as_str()] = value.clone(),
-        ("replace", Some(value)) if there => {
-            *parent
-                .pointer_mut(&format!("/{}", key.replace('/', "~1")))
-                .unwrap() = value.clone()
-        }
+        ("replace", Some(value)) if there => match parent {
+            Value::Array(entries) => entries[key.parse::<usize>().unwrap()] = value.clone(),
+            parent => parent[key.as_str()] = value.clone(),
+        },
         ("remove", None) if there => drop(parent.as_object_mut().unwrap().remove(&key)),
         _ => panic!("{} {} cannot be done", step.op, step.path),
     }
