@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use refinery::{Migration, Target};
+use tokio_postgres::error::SqlState;
 
 use crate::{Store, StoreError};
 
@@ -22,9 +23,11 @@ const UNKNOWN: &str = "SELECT 'refill_' || name FROM unnest('{ingress,fulfillmen
      WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'refill_' || name)";
 /// A migration may wait for another process's and then rebuild large tables.
 const LIMIT: Duration = Duration::from_hours(1);
-/// Whoever waits for a table's lock lets nobody pass who comes later. So it does not wait for long: the migration is rolled back, and is
-/// tried again by whoever ran it.
+/// Whoever waits for a table's lock lets nobody pass who comes later. So it does not wait for long: the migration is rolled back, and tried
+/// again after a pause.
 const PATIENCE: &str = "SET lock_timeout = '5s'";
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What came of a migration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,27 +99,38 @@ impl Store {
                 .query("SELECT pg_advisory_lock($1)", &[&LOCK])
                 .await?;
             client.batch_execute(PATIENCE).await?;
-            let report = embedded::migrations::runner()
-                .set_target(until.map_or(Target::Latest, Target::Version))
-                .set_abort_divergent(true)
-                .run_async(&mut ***client)
-                .await
-                .map_err(|error| {
-                    StoreError::Schema(format!(
-                        "cannot be brought up to date: {}",
-                        with_reasons(&error)
-                    ))
-                })?;
+            let mut applied = vec![];
+            for left in (0..TRIES).rev() {
+                let runner = embedded::migrations::runner()
+                    .set_target(until.map_or(Target::Latest, Target::Version))
+                    .set_abort_divergent(true);
+                match runner.run_async(&mut ***client).await {
+                    Ok(report) => {
+                        applied.extend(report.applied_migrations().iter().map(ToString::to_string));
+                        break;
+                    }
+                    Err(error) if left > 0 && was_in_the_way(&error) => {
+                        applied.extend(done_before(&error));
+                        tracing::warn!(
+                            error = with_reasons(&error),
+                            "somebody was in the way, once more"
+                        );
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    Err(error) => {
+                        let why = with_reasons(&error);
+                        return Err(StoreError::Schema(format!(
+                            "cannot be brought up to date: {why}"
+                        )));
+                    }
+                }
+            }
             let giving = client.transaction().await?;
             giving.batch_execute(ACCESS).await?;
             let unknown = giving.query(UNKNOWN, &[]).await?;
             giving.commit().await?;
             Ok(Migrated {
-                applied: report
-                    .applied_migrations()
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect(),
+                applied,
                 unknown_roles: unknown.iter().map(|row| row.get(0)).collect(),
             })
         };
@@ -127,6 +141,27 @@ impl Store {
         drop(session);
         Ok(migrated)
     }
+}
+
+/// Whether a migration was rolled back for a lock that it did not get, so that it may get it another time.
+fn was_in_the_way(error: &refinery::Error) -> bool {
+    let reasons = std::iter::successors(Some(error as &dyn std::error::Error), |error| {
+        error.source()
+    });
+    let mut codes =
+        reasons.filter_map(|error| error.downcast_ref::<tokio_postgres::Error>()?.code());
+    codes.any(|code| {
+        *code == SqlState::T_R_DEADLOCK_DETECTED || *code == SqlState::LOCK_NOT_AVAILABLE
+    })
+}
+
+/// The migrations that were applied before the one that failed.
+fn done_before(error: &refinery::Error) -> Vec<String> {
+    let applied = error
+        .report()
+        .into_iter()
+        .flat_map(refinery::Report::applied_migrations);
+    applied.map(ToString::to_string).collect()
 }
 
 /// An error with what it comes from: refinery's own words do not tell what the database said.
