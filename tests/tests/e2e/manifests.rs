@@ -498,7 +498,7 @@ fn the_binary_understands_what_compose_says() {
     for line in [
         "USER 65532:65532",
         "ENTRYPOINT [\"/usr/local/bin/refill\"]",
-        "ARG COMMIT",
+        "ARG REFILL_COMMIT",
     ] {
         assert!(image.contains(line), "{line}");
     }
