@@ -188,7 +188,7 @@ async fn ops_find_an_order_read_its_story_and_learn_how_to_settle_a_doubt() {
     let servers = Servers::start(settings).await.unwrap();
     let url = servers.create_database("console").await.unwrap();
     let store = Store::new(&store::Settings::for_url(url)).unwrap();
-    store.migrate().await.unwrap();
+    store.migrate(None).await.unwrap();
     store
         .import(&toml::from_str(CATALOGUE).unwrap())
         .await

@@ -51,8 +51,10 @@ enum Command {
         #[command(subcommand)]
         who: command::sim::Who,
     },
-    /// Bring the schema up to date.
-    Migrate,
+    /// Bring the schema up to date, and say who may do what in it.
+    Migrate(command::migrate::Flags),
+    /// Ask a role whether it is ready (exit code 1: it is not, or does not answer).
+    Health(command::health::Flags),
     /// The catalogue: merchants, products, prices, suppliers, routes.
     Catalog {
         #[command(subcommand)]
@@ -225,7 +227,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Bench(flags) => command::bench::run(settings, flags).await?,
         Command::Floor(flags) => command::floor::run(&settings, flags).await?,
         Command::Sim { who } => command::sim::run(who).await?,
-        Command::Migrate => command::migrate::run(&settings).await?,
+        Command::Migrate(flags) => command::migrate::run(&settings, &flags).await?,
+        Command::Health(flags) => command::health::run(&settings, &flags).await?,
         Command::Catalog {
             tool: CatalogTool::Import { file },
         } => command::catalog::run(&settings, &file).await?,

@@ -9,6 +9,7 @@ pub(crate) mod doubt;
 pub(crate) mod endpoint;
 pub(crate) mod floor;
 pub(crate) mod gates;
+pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod migrate;
 pub(crate) mod order;

@@ -40,8 +40,7 @@ pub(crate) fn keep(role: &str) -> anyhow::Result<PrometheusHandle> {
     let commit = COMMIT.filter(|c| !c.is_empty()).unwrap_or("unknown");
     gauge!("refill_build_info", "version" => version, "commit" => commit, "role" => role.to_owned()).set(1.0);
     gauge!("process_start_time_seconds").set(now());
-    gauge!("refill_schema_version", "of" => "binary")
-        .set(f64::from(store::schema_version_needed()));
+    gauge!("refill_schema_version", "of" => "binary").set(f64::from(store::SCHEMA_NEEDED));
     Ok(handle)
 }
 

@@ -37,12 +37,13 @@ pub(crate) struct Judgement {
 impl Readiness {
     /// Looks now; never longer than two seconds.
     pub(crate) async fn look(&self) -> Judgement {
-        let asked = tokio::time::timeout(WITHIN, self.store.schema_version()).await;
+        let asked = tokio::time::timeout(WITHIN, self.store.schema()).await;
         judge(
             asked
                 .unwrap_or(Err(StoreError::TooSlow))
+                .map(|schema| schema.applied)
                 .map_err(|error| error.to_string()),
-            store::schema_version_needed(),
+            store::SCHEMA_NEEDED,
             self.publisher.is_connected(),
             self.needs_broker,
             self.draining.is_cancelled(),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use queue::{Consumer, ConsumerHandle};
+use store::Secrets;
 use tokio::net::TcpListener;
 
 use crate::admin::Admin;
@@ -39,10 +40,27 @@ impl Role {
     const fn needs_broker(self) -> bool {
         matches!(self, Self::Fulfillment | Self::Callback)
     }
+
+    /// What it needs: to check requests and pushes, to call suppliers (for whom the platform's own key may sign), to sign reports.
+    const fn secrets(self) -> Secrets {
+        match self {
+            Self::Ingress(_) => Secrets::ALL,
+            Self::Fulfillment => Secrets {
+                of_accounts: false,
+                ..Secrets::ALL
+            },
+            Self::Callback => Secrets {
+                of_suppliers: false,
+                ..Secrets::ALL
+            },
+            Self::Console => Secrets::NONE,
+        }
+    }
 }
 
 /// Runs one role until the process is told to stop.
-pub(crate) async fn run(settings: Settings, role: Role) -> anyhow::Result<()> {
+pub(crate) async fn run(mut settings: Settings, role: Role) -> anyhow::Result<()> {
+    settings.secrets = role.secrets();
     let mut process = Process::start(settings, role.name()).await?;
     start_admin(&mut process, role.needs_broker()).await?;
     match role {

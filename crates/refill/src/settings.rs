@@ -28,6 +28,9 @@ pub(crate) struct Settings {
     pub(crate) fulfillment: fulfillment::Settings,
     #[serde(default)]
     pub(crate) callback: callback::Settings,
+    /// Which of the catalogue's secrets this process reads; what it is says so, nobody else.
+    #[serde(skip)]
+    pub(crate) secrets: store::Secrets,
 }
 
 /// `[database]`
@@ -35,6 +38,7 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Database {
     pub(crate) url: String,
+    pub(crate) url_file: String,
     pub(crate) max_connections: usize,
     pub(crate) acquire_timeout_ms: u64,
     pub(crate) work_timeout_ms: u64,
@@ -45,6 +49,7 @@ pub(crate) struct Database {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Amqp {
     pub(crate) url: String,
+    pub(crate) url_file: String,
     pub(crate) prefetch: u16,
 }
 
@@ -130,11 +135,23 @@ impl Settings {
             .build()
             .and_then(Config::try_deserialize)
             .context("the settings cannot be read")?;
-        if let Some(url) = given("DATABASE_URL") {
-            settings.database.url = url;
-        }
-        if let Some(url) = given("AMQP_URL") {
-            settings.amqp.url = url;
+        let Self { database, amqp, .. } = &mut settings;
+        for (url, file, setting, variable) in [
+            (
+                &mut database.url,
+                &database.url_file,
+                "database.url_file",
+                "DATABASE_URL",
+            ),
+            (&mut amqp.url, &amqp.url_file, "amqp.url_file", "AMQP_URL"),
+        ] {
+            if let Some(given) = given(variable) {
+                *url = given;
+            } else if !file.is_empty() {
+                let text = std::fs::read_to_string(file)
+                    .with_context(|| format!("{setting}: {file} cannot be read"))?;
+                text.trim().clone_into(url);
+            }
         }
         // Told before anything is connected to.
         settings.ingress.check()?;
@@ -153,6 +170,7 @@ impl Settings {
         );
         Ok(store::Settings {
             keys: self.master_keys()?,
+            secrets: self.secrets,
             url: self.database.url.clone(),
             max_connections: self.database.max_connections,
             acquire_timeout_ms: self.database.acquire_timeout_ms,
@@ -228,6 +246,23 @@ mod tests {
             .and_then(Config::try_deserialize)
             .unwrap();
         assert_eq!(settings.log.format, LogFormat::Text);
+    }
+
+    #[test]
+    fn a_url_may_be_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = folder.path().join("url");
+        std::fs::write(&url, "postgres://me:s3cret@h/d\n").unwrap();
+        let file = folder.path().join("refill.toml");
+        let name =
+            |url: &Path| format!("[database]\nurl = \"postgres://other\"\nurl_file = {url:?}\n");
+        std::fs::write(&file, name(&url)).unwrap();
+        let settings = Settings::read(Some(&file)).unwrap();
+        assert_eq!(settings.database.url, "postgres://me:s3cret@h/d");
+        assert!(!settings.printable().unwrap().contains("s3cret"));
+        std::fs::write(&file, name(&folder.path().join("none"))).unwrap();
+        let error = Settings::read(Some(&file)).unwrap_err().to_string();
+        assert!(error.starts_with("database.url_file: "), "{error}");
     }
 
     #[test]

@@ -149,6 +149,15 @@ impl Management {
         self.change(Method::POST, &path, Some(&message)).await
     }
 
+    /// Takes in what a file of definitions says: users, rights, policies.
+    pub(crate) async fn import(&self, definitions: &str) -> Result<()> {
+        let body = serde_json::from_str(definitions).map_err(|error| ServersError::Program {
+            program: "definitions".into(),
+            why: error.to_string(),
+        })?;
+        self.change(Method::POST, "definitions", Some(&body)).await
+    }
+
     pub(crate) async fn set_policies(&self, vhost: &str) -> Result<()> {
         let definitions: Definitions =
             serde_json::from_str(DEFINITIONS).map_err(|error| ServersError::Program {

@@ -251,6 +251,16 @@ impl RabbitMq {
         self.management.publish(vhost, queue, text).await
     }
 
+    /// Where its management interface is.
+    pub fn management_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.management)
+    }
+
+    /// Takes in what a file of definitions (JSON) says: users, rights, policies.
+    pub async fn import(&self, definitions: &str) -> Result<()> {
+        self.management.import(definitions).await
+    }
+
     /// Messages that were published in all, by the node's own count, which is a few seconds behind.
     pub(crate) async fn published(&self) -> Result<u64> {
         self.management.published().await

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{Store, StoreError};
 
 pub use import::{ImportError, Imported};
-pub use secrets::Sealed;
+pub use secrets::{Sealed, Secrets};
 
 /// How often a process asks whether the catalogue has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -29,10 +29,11 @@ pub struct CatalogueTask {
 }
 
 impl CatalogueTask {
-    /// Reads the catalogue once; the receiver always has a whole one.
+    /// Reads the catalogue once, of a schema that it understands; the receiver always has a whole one.
     pub async fn start(
         store: Store,
     ) -> Result<(Self, watch::Receiver<Arc<Catalogue>>), StoreError> {
+        store.ensure_schema().await?;
         let (sender, receiver) = watch::channel(Arc::new(store.catalogue().await?));
         Ok((Self { store, sender }, receiver))
     }

@@ -24,7 +24,7 @@ pub enum StoreError {
     #[error("unreadable row: {0}")]
     Unreadable(String),
     /// The schema is not the one that this program was built for.
-    #[error("the schema cannot be brought up to date: {0}")]
+    #[error("the schema {0}")]
     Schema(String),
     /// A setting is wrong.
     #[error("{field}: {rule}")]

@@ -30,12 +30,12 @@ mod sweep;
 pub mod vitals;
 mod waiting;
 
-pub use catalogue::{CatalogueTask, ImportError, Imported, Sealed};
+pub use catalogue::{CatalogueTask, ImportError, Imported, Sealed, Secrets};
 pub use check::{BillCheck, BillLine, Check, Difference, Finding};
 pub use error::StoreError;
 pub use find::Referenced;
 pub use fleet::{Share, WorkerId};
-pub use migrate::schema_version_needed;
+pub use migrate::{Migrated, SCHEMA_NEEDED, Schema};
 pub use seal::MasterKeys;
 pub use session::{Connections, Settings, Store};
 pub use sweep::Unannounced;

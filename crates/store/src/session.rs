@@ -7,8 +7,8 @@ use deadpool_postgres::{
 };
 use tokio_postgres::NoTls;
 
-use crate::StoreError;
 use crate::seal::MasterKeys;
+use crate::{Secrets, StoreError};
 
 /// How a process uses the database.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Settings {
     pub work_timeout_ms: u64,
     /// What opens and seals the catalogue's secrets.
     pub keys: MasterKeys,
+    /// Which of them are read.
+    pub secrets: Secrets,
 }
 
 impl Settings {
@@ -34,6 +36,7 @@ impl Settings {
             acquire_timeout_ms: 3_000,
             work_timeout_ms: 10_000,
             keys: MasterKeys::default(),
+            secrets: Secrets::ALL,
         }
     }
 }
@@ -55,6 +58,7 @@ pub struct Store {
     pool: Pool,
     work_timeout: Duration,
     pub(crate) keys: MasterKeys,
+    pub(crate) secrets: Secrets,
 }
 
 impl std::fmt::Debug for Store {
@@ -93,6 +97,7 @@ impl Store {
             pool,
             work_timeout,
             keys: settings.keys.clone(),
+            secrets: settings.secrets,
         })
     }
 

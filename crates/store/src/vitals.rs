@@ -12,7 +12,6 @@ use domain::{Lane, Money, OrderCode, SupplierId, UnixMs};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::migrate::applied_version;
 use crate::story::{COUNTED_TO, one_moment};
 use crate::{Store, StoreError};
 
@@ -116,17 +115,6 @@ impl Store {
             read.commit().await?;
             session.give_back();
             Ok(vitals)
-        })
-        .await
-    }
-
-    /// The number of the last migration that the database has seen; 0: none. It answers only if the database does.
-    pub async fn schema_version(&self) -> Result<i32, StoreError> {
-        self.bounded(async {
-            let session = self.session().await?;
-            let version = applied_version(session.client()).await?;
-            session.give_back();
-            Ok(version)
         })
         .await
     }

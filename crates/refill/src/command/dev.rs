@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use servers::Servers;
-use store::Store;
+use store::{Secrets, Store};
 use tokio::net::TcpListener;
 
 use super::catalog;
@@ -129,12 +129,13 @@ pub(crate) async fn start(
     servers.amqp_url().clone_into(&mut settings.amqp.url);
     settings.admin.listen = listen.admin;
     settings.console.listen = listen.console;
+    settings.secrets = Secrets::ALL;
     let store = Store::new(&settings.store()?)?;
-    for name in store
-        .migrate()
+    let migrated = store
+        .migrate(None)
         .await
-        .context("the schema cannot be brought up to date")?
-    {
+        .context("the schema cannot be brought up to date")?;
+    for name in migrated.applied {
         tracing::info!(migration = name, "schema brought up to date");
     }
     let imported = catalog::import(&store, catalogue).await?;

@@ -1,4 +1,4 @@
-//! The catalogue's secrets, sealed again under another master key.
+//! The catalogue's secrets: who reads which of them, and how they are sealed again under another master key.
 
 use deadpool_postgres::Transaction;
 
@@ -19,6 +19,33 @@ pub(super) fn of_platform(key_id: &str) -> String {
 /// Where our credentials at a supplier are stored.
 pub(super) fn of_supplier(supplier: &str) -> String {
     format!("supplier {supplier}, credentials")
+}
+
+/// Which of the catalogue's secrets a process reads. What it does not read is left out of its catalogue, and its user of the database may
+/// not read it (`migrations/access.sql`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Secrets {
+    /// Keys of accounts.
+    pub of_accounts: bool,
+    /// The platform's own keys.
+    pub of_platform: bool,
+    /// Our credentials at suppliers.
+    pub of_suppliers: bool,
+}
+
+impl Secrets {
+    /// All of them.
+    pub const ALL: Self = Self {
+        of_accounts: true,
+        of_platform: true,
+        of_suppliers: true,
+    };
+    /// None: for those who only look, and for what people do.
+    pub const NONE: Self = Self {
+        of_accounts: false,
+        of_platform: false,
+        of_suppliers: false,
+    };
 }
 
 /// How many secrets there are, and what became of them.

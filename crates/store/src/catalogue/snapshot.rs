@@ -1,5 +1,6 @@
 //! Reads the whole catalogue at one moment.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use deadpool_postgres::Transaction;
@@ -14,7 +15,7 @@ use tokio_postgres::Row;
 
 use super::secrets;
 use crate::seal::MasterKeys;
-use crate::{Store, StoreError, gates};
+use crate::{Secrets, Store, StoreError, gates};
 
 impl Store {
     /// The version of the catalogue in the database.
@@ -32,7 +33,7 @@ impl Store {
         .await
     }
 
-    /// The catalogue as it is now.
+    /// The catalogue as it is now, with those of its secrets that this process reads.
     pub async fn catalogue(&self) -> Result<Catalogue, StoreError> {
         self.bounded(async {
             let mut session = self.session().await?;
@@ -40,7 +41,7 @@ impl Store {
             transaction
                 .batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 .await?;
-            let catalogue = read(&transaction, &self.keys).await?;
+            let catalogue = read(&transaction, &self.keys, self.secrets).await?;
             transaction.rollback().await?;
             session.give_back();
             Ok(catalogue)
@@ -49,11 +50,18 @@ impl Store {
     }
 }
 
-async fn read(tx: &Transaction<'_>, keys: &MasterKeys) -> Result<Catalogue, StoreError> {
+async fn read(
+    tx: &Transaction<'_>,
+    keys: &MasterKeys,
+    secrets: Secrets,
+) -> Result<Catalogue, StoreError> {
     let mut catalogue = Catalogue {
-        platform: platform(tx, keys).await?,
+        platform: platform(tx).await?,
         ..Catalogue::default()
     };
+    if secrets.of_platform {
+        catalogue.platform.keys = platform_keys(tx, keys).await?;
+    }
     catalogue.version = tx
         .query_one("SELECT catalogue_version FROM platform", &[])
         .await?
@@ -62,18 +70,8 @@ async fn read(tx: &Transaction<'_>, keys: &MasterKeys) -> Result<Catalogue, Stor
         let business = business(&row)?;
         catalogue.businesses.insert(business.id.clone(), business);
     }
-    let of_businesses = "SELECT business_id, kind, key, (extract(epoch FROM not_before) * 1000)::bigint,
-                       (extract(epoch FROM not_after) * 1000)::bigint FROM business_keys ORDER BY business_id, kind, key";
-    for row in tx.query(of_businesses, &[]).await? {
-        if let Some(business) = catalogue.businesses.get_mut(row.get::<_, &str>(0)) {
-            let place = secrets::of_business(business.id.as_str());
-            business.keys.push(BusinessKey {
-                kind: kind(row.get(1))?,
-                text: keys.open(&place, row.get(2))?,
-                not_before: row.get::<_, Option<i64>>(3).map(UnixMs),
-                not_after: row.get::<_, Option<i64>>(4).map(UnixMs),
-            });
-        }
+    if secrets.of_accounts {
+        read_account_keys(tx, keys, &mut catalogue).await?;
     }
     let products =
         "SELECT p.*, p.attach_fields::text AS attach_text, s.product_code IS NOT NULL AS counted
@@ -106,10 +104,14 @@ async fn read(tx: &Transaction<'_>, keys: &MasterKeys) -> Result<Catalogue, Stor
             .or_default()
             .insert(product, price);
     }
-    let suppliers = "SELECT supplier_id, adapter, base_url, push_base_url, enabled, card::text, coalesce(credentials #>> '{}', '') FROM suppliers";
+    let suppliers =
+        "SELECT supplier_id, adapter, base_url, push_base_url, enabled, card::text FROM suppliers";
     for row in tx.query(suppliers, &[]).await? {
-        let supplier = supplier(&row, keys)?;
+        let supplier = supplier(&row)?;
         catalogue.suppliers.insert(supplier.id.clone(), supplier);
+    }
+    if secrets.of_suppliers {
+        read_credentials(tx, keys, &mut catalogue).await?;
     }
     let routes = "SELECT product_code, supplier_id, sku, cost, priority, enabled, may_cost_more FROM routes ORDER BY priority, supplier_id";
     for row in tx.query(routes, &[]).await? {
@@ -130,26 +132,69 @@ async fn read(tx: &Transaction<'_>, keys: &MasterKeys) -> Result<Catalogue, Stor
     Ok(catalogue)
 }
 
-async fn platform(tx: &Transaction<'_>, keys: &MasterKeys) -> Result<Platform, StoreError> {
+async fn platform(tx: &Transaction<'_>) -> Result<Platform, StoreError> {
     let allow = tx
         .query_one("SELECT callback_allow FROM platform", &[])
         .await?;
-    let own = "SELECT key_id, private_key, (extract(epoch FROM not_before) * 1000)::bigint,
-                      (extract(epoch FROM not_after) * 1000)::bigint FROM platform_keys ORDER BY key_id";
-    let mut platform = Platform {
+    Ok(Platform {
         keys: vec![],
         callback_allow: networks(allow.get(0))?,
-    };
+    })
+}
+
+async fn platform_keys(
+    tx: &Transaction<'_>,
+    keys: &MasterKeys,
+) -> Result<Vec<PlatformKey>, StoreError> {
+    let own = "SELECT key_id, private_key, (extract(epoch FROM not_before) * 1000)::bigint,
+                      (extract(epoch FROM not_after) * 1000)::bigint FROM platform_keys ORDER BY key_id";
+    let mut found = vec![];
     for row in tx.query(own, &[]).await? {
         let id: String = row.get(0);
-        platform.keys.push(PlatformKey {
+        found.push(PlatformKey {
             text: keys.open(&secrets::of_platform(&id), row.get(1))?,
             id,
             not_before: row.get::<_, Option<i64>>(2).map(UnixMs),
             not_after: row.get::<_, Option<i64>>(3).map(UnixMs),
         });
     }
-    Ok(platform)
+    Ok(found)
+}
+
+async fn read_account_keys(
+    tx: &Transaction<'_>,
+    keys: &MasterKeys,
+    catalogue: &mut Catalogue,
+) -> Result<(), StoreError> {
+    let of_businesses = "SELECT business_id, kind, key, (extract(epoch FROM not_before) * 1000)::bigint,
+                       (extract(epoch FROM not_after) * 1000)::bigint FROM business_keys ORDER BY business_id, kind, key";
+    for row in tx.query(of_businesses, &[]).await? {
+        if let Some(business) = catalogue.businesses.get_mut(row.get::<_, &str>(0)) {
+            let place = secrets::of_business(business.id.as_str());
+            business.keys.push(BusinessKey {
+                kind: kind(row.get(1))?,
+                text: keys.open(&place, row.get(2))?,
+                not_before: row.get::<_, Option<i64>>(3).map(UnixMs),
+                not_after: row.get::<_, Option<i64>>(4).map(UnixMs),
+            });
+        }
+    }
+    Ok(())
+}
+
+async fn read_credentials(
+    tx: &Transaction<'_>,
+    keys: &MasterKeys,
+    catalogue: &mut Catalogue,
+) -> Result<(), StoreError> {
+    let all = "SELECT supplier_id, coalesce(credentials #>> '{}', '') FROM suppliers";
+    for row in tx.query(all, &[]).await? {
+        if let Some(supplier) = catalogue.suppliers.get_mut(row.get::<_, &str>(0)) {
+            let place = secrets::of_supplier(row.get(0));
+            supplier.credentials = json(&keys.open(&place, row.get(1))?)?;
+        }
+    }
+    Ok(())
 }
 
 fn business(row: &Row) -> Result<Business, StoreError> {
@@ -218,8 +263,7 @@ fn product(row: &Row) -> Result<Product, StoreError> {
     })
 }
 
-fn supplier(row: &Row, keys: &MasterKeys) -> Result<Supplier, StoreError> {
-    let place = secrets::of_supplier(row.get(0));
+fn supplier(row: &Row) -> Result<Supplier, StoreError> {
     Ok(Supplier {
         id: SupplierId::new(row.get::<_, String>(0)),
         adapter: row.get(1),
@@ -227,7 +271,7 @@ fn supplier(row: &Row, keys: &MasterKeys) -> Result<Supplier, StoreError> {
         push_base_url: row.get(3),
         enabled: row.get(4),
         card: json(row.get(5))?,
-        credentials: json(&keys.open(&place, row.get(6))?)?,
+        credentials: HashMap::new(),
     })
 }
 

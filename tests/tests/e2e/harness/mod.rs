@@ -1,5 +1,7 @@
 //! Servers, the outside, the platform, and one merchant who orders.
 
+#[allow(dead_code, reason = "only tests of the fleet's users need it")]
+pub(crate) mod fleet;
 pub(crate) mod ground;
 pub(crate) mod merchant;
 pub(crate) mod outside;
@@ -8,6 +10,8 @@ pub(crate) mod platform;
 
 use std::time::{Duration, Instant};
 
+#[allow(unused_imports, reason = "only tests of the fleet's users need it")]
+pub(crate) use fleet::Fleet;
 pub(crate) use ground::Ground;
 pub(crate) use merchant::Merchant;
 pub(crate) use outside::Outside;

@@ -61,7 +61,7 @@ impl<'s> Stage<'s> {
             .database_url()
             .clone_into(&mut settings.database.url);
         let store = Store::new(&settings.store()?)?;
-        store.migrate().await?;
+        store.migrate(None).await?;
         catalog::import(&store, &folder.join("catalogue.toml")).await?;
         let merchant = MerchantReceiver::new(&MerchantReceiverSettings {
             platform_public_keys: vec![platform_key.public_pem.clone()],
