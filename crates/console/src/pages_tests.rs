@@ -8,8 +8,19 @@ use store::story::{
     AttemptLine, DoubtLine, EvidenceLine, OrderStory, PostingLine, ReportLine, TryLine,
 };
 
-use super::*;
-use store::doubt_desk::Word;
+use askama::Template;
+use axum::http::Request;
+use store::doubt_desk::{OpenCase, Word};
+use store::story::FoundOrder;
+
+use super::doubts::DoubtsPage;
+use super::orders::{OrderPage, OrdersPage};
+use crate::frame::Frame;
+use crate::story::{is_cut, timeline};
+
+fn frame() -> Frame {
+    Frame::outside(&Request::new(()).into_parts().0)
+}
 
 const HOSTILE: &str = r#""'><img src=x onerror=alert(1)>&lt;"#;
 
@@ -92,6 +103,8 @@ fn hostile() -> OrderStory {
 
 fn shown(order: OrderStory) -> String {
     let page = OrderPage {
+        w: frame().w,
+        frame: frame(),
         product_name: HOSTILE.to_owned(),
         moments: timeline(&order),
         is_cut: is_cut(&order),
@@ -115,6 +128,8 @@ fn no_text_of_an_order_becomes_markup() {
 fn no_text_of_a_search_or_a_doubt_becomes_markup() {
     let order = hostile();
     let search = OrdersPage {
+        w: frame().w,
+        frame: frame(),
         query: HOSTILE.to_owned(),
         found: vec![FoundOrder {
             key: order.key.clone(),
@@ -128,6 +143,8 @@ fn no_text_of_a_search_or_a_doubt_becomes_markup() {
         }],
     };
     let doubts = DoubtsPage {
+        w: frame().w,
+        frame: frame(),
         doubts: vec![OpenCase {
             key: order.key,
             kind: HOSTILE.to_owned(),

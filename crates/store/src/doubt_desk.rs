@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use domain::{BusinessId, Money, OrderCode, OrderKey, UnixMs};
 
+use crate::audit::Deed;
 use crate::life::{NotSettled, Settlement};
 use crate::story::{EvidenceLine, heard};
 use crate::{Store, StoreError};
@@ -99,6 +100,7 @@ impl Store {
         order: OrderCode,
         word: &Word,
         catalogue: &domain::Catalogue,
+        deed: &Deed,
     ) -> Result<Result<Closed, Refusal>, StoreError> {
         let settlement = Settlement {
             order,
@@ -106,11 +108,13 @@ impl Store {
             reason: word.reason.clone(),
             actor: word.by.clone(),
         };
-        Ok(match self.settle_doubt(&settlement, catalogue).await? {
-            Ok(moved) => Ok(Closed::Settled(moved.state)),
-            Err(NotSettled::NoOrder) => Err(Refusal::NoOrder),
-            Err(NotSettled::NotInDoubt) => Err(Refusal::NoCase),
-        })
+        Ok(
+            match self.settle_doubt(&settlement, catalogue, deed).await? {
+                Ok(moved) => Ok(Closed::Settled(moved.state)),
+                Err(NotSettled::NoOrder) => Err(Refusal::NoOrder),
+                Err(NotSettled::NotInDoubt) => Err(Refusal::NoCase),
+            },
+        )
     }
 }
 

@@ -1,0 +1,6 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+//! The console, met over a real socket on a real database.
+
+mod door;
+mod pages;
+mod support;
