@@ -7,16 +7,22 @@ use domain::{Catalogue, ProductCode};
 use store::operators::SessionRules;
 use store::{Store, StoreError};
 use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
 use crate::door::Tries;
+use crate::pages::LastSight;
 use crate::passwords::Passwords;
+use crate::pulse::Heart;
 use crate::trouble::Trouble;
 
 /// How long a page waits for the database, its turn included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// How many pages ask the database at once; the others wait for their turn.
 const QUESTIONS_AT_ONCE: usize = 16;
+
+/// How many pages renew themselves at once; each holds a connection.
+const WATCHERS: usize = 40;
 
 /// What the pages are made from.
 pub(crate) struct Desk {
@@ -25,6 +31,13 @@ pub(crate) struct Desk {
     pub(crate) rules: SessionRules,
     pub(crate) passwords: Passwords,
     pub(crate) tries: Tries,
+    /// How fast it goes.
+    pub(crate) heart: Heart,
+    pub(crate) last_sight: LastSight,
+    /// Places for those whose page renews itself.
+    pub(crate) watchers: Arc<Semaphore>,
+    /// Ends what would not end by itself.
+    pub(crate) stopping: CancellationToken,
     turns: Semaphore,
 }
 
@@ -43,6 +56,10 @@ impl Desk {
             },
             passwords: Passwords::new(),
             tries: Tries::default(),
+            heart: Heart::default(),
+            last_sight: LastSight::default(),
+            watchers: Arc::new(Semaphore::new(WATCHERS)),
+            stopping: CancellationToken::new(),
             turns: Semaphore::new(QUESTIONS_AT_ONCE),
         }
     }

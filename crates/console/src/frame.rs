@@ -76,6 +76,12 @@ impl Frame {
         Ok(Actor::signed_in(&who.name, who.role))
     }
 
+    /// Whether that is whoever looks.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        let who = self.visitor.as_ref();
+        who.is_some_and(|who| who.name.eq_ignore_ascii_case(name))
+    }
+
     fn may(&self, action: Action) -> bool {
         self.actor().is_ok_and(|actor| actor.may(action))
     }
@@ -127,6 +133,36 @@ pub(crate) fn local(path: &str) -> String {
         && path.len() <= 512
         && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     if ours { path.to_owned() } else { "/".into() }
+}
+
+/// The places that the navigation leads to.
+impl Frame {
+    /// Path, word, and whether one is there.
+    pub(crate) fn places(&self) -> Vec<(&'static str, &'static str, bool)> {
+        let w = self.w;
+        let mut places = vec![
+            ("/", w.overview),
+            ("/doubts", w.doubts),
+            ("/discrepancies", w.discrepancies),
+            ("/suppliers", w.suppliers),
+            ("/lanes", w.lanes),
+            ("/callbacks", w.callbacks),
+            ("/endpoints", w.endpoints),
+            ("/businesses", w.businesses),
+            ("/products", w.products),
+            ("/audit", w.audit),
+        ];
+        if self.may_rule() {
+            places.push(("/operators", w.operators));
+        }
+        let path = self.here.split('?').next().unwrap_or_default();
+        let first = |path: &str| path.split('/').nth(1).unwrap_or_default().to_owned();
+        let here = first(path);
+        places
+            .into_iter()
+            .map(|(to, word)| (to, word, first(to) == here))
+            .collect()
+    }
 }
 
 #[cfg(test)]

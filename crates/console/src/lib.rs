@@ -13,6 +13,7 @@ mod door;
 mod frame;
 mod pages;
 pub mod passwords;
+mod pulse;
 mod server;
 mod story;
 mod tongue;

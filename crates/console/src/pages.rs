@@ -1,8 +1,15 @@
 //! The pages, one file each; here are their addresses.
 
+mod audit;
+mod batch;
+mod businesses;
+mod callbacks;
 mod doubts;
+mod gates;
+mod operators;
 mod orders;
 mod overview;
+mod products;
 
 use std::sync::Arc;
 
@@ -10,20 +17,43 @@ use askama::Template;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
-use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
 
 use crate::desk::Desk;
 use crate::door;
+use crate::frame::local;
 use crate::trouble::Trouble;
 
 /// All addresses, behind the door.
 pub(crate) fn router(desk: Arc<Desk>) -> Router {
     Router::new()
         .route("/", get(overview::overview))
+        .route("/live", get(overview::live))
         .route("/orders", get(orders::search))
         .route("/orders/{code}", get(orders::order))
+        .route("/orders/{code}/cancel", post(orders::cancel))
+        .route("/batches/{business}", get(batch::batch))
         .route("/doubts", get(doubts::doubts))
+        .route("/discrepancies", get(doubts::discrepancies))
+        .route("/doubts/{code}/{step}", post(doubts::say))
+        .route("/suppliers", get(gates::suppliers))
+        .route("/lanes", get(gates::lanes))
+        .route("/endpoints", get(gates::endpoints))
+        .route("/gates/{kind}/{step}", post(gates::shift))
+        .route("/callbacks", get(callbacks::callbacks))
+        .route("/callbacks/resend", post(callbacks::resend))
+        .route("/callbacks/jobs/{id}/{step}", post(callbacks::order_job))
+        .route("/businesses", get(businesses::businesses))
+        .route("/businesses/{id}", get(businesses::business))
+        .route("/products", get(products::products))
+        .route("/audit", get(audit::audit))
+        .route("/operators", get(operators::operators))
+        .route("/operators/{step}", post(operators::change))
+        .route(
+            "/password",
+            get(operators::own_password).post(operators::change_own_password),
+        )
         .route("/console.css", get(style))
         .route("/console.js", get(script))
         .merge(door::router())
@@ -32,10 +62,19 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .with_state(desk)
 }
 
+pub(crate) use overview::LastSight;
+
 type Page = Result<Response, Trouble>;
 
 fn page(template: &impl Template) -> Page {
     Ok(Html(template.render()?).into_response())
+}
+
+/// Back to where a form was, which says that it was done.
+fn back(to: &str) -> Response {
+    let to = local(to);
+    let mark = if to.contains('?') { '&' } else { '?' };
+    Redirect::to(&format!("{to}{mark}done=1")).into_response()
 }
 
 async fn style() -> impl IntoResponse {

@@ -16,7 +16,8 @@ use store::story::FoundOrder;
 use super::doubts::DoubtsPage;
 use super::orders::{OrderPage, OrdersPage};
 use crate::frame::Frame;
-use crate::story::{is_cut, timeline};
+use crate::story::{is_cut, standing, timeline};
+use crate::tongue::ENGLISH;
 
 fn frame() -> Frame {
     Frame::outside(&Request::new(()).into_parts().0)
@@ -106,7 +107,9 @@ fn shown(order: OrderStory) -> String {
         w: frame().w,
         frame: frame(),
         product_name: HOSTILE.to_owned(),
-        moments: timeline(&order),
+        moments: timeline(&ENGLISH, &order, &[]),
+        standing: standing(&ENGLISH, &order),
+        in_doubt: false,
         is_cut: is_cut(&order),
         order,
     };
@@ -150,6 +153,7 @@ fn no_text_of_a_search_or_a_doubt_becomes_markup() {
             kind: HOSTILE.to_owned(),
             reason: HOSTILE.to_owned(),
             opened_at: UnixMs(0),
+            opened_us: 0,
             age_ms: 0,
             amount: order.price,
             next_check_at: None,
@@ -161,7 +165,9 @@ fn no_text_of_a_search_or_a_doubt_becomes_markup() {
             evidence: order.evidence,
             attempt: Some((1, HOSTILE.to_owned(), HOSTILE.to_owned())),
         }],
-        is_cut: true,
+        title: "Doubts",
+        kind: "doubt",
+        next: None,
     };
     for page in [search.render().unwrap(), doubts.render().unwrap()] {
         assert!(!page.contains("<img"), "{page}");
@@ -171,7 +177,7 @@ fn no_text_of_a_search_or_a_doubt_becomes_markup() {
 
 #[test]
 fn a_story_is_told_in_the_order_of_time() {
-    let told: Vec<(i64, &str)> = timeline(&hostile())
+    let told: Vec<(i64, &str)> = timeline(&ENGLISH, &hostile(), &[])
         .iter()
         .map(|moment| (moment.at.0, moment.kind))
         .collect();

@@ -22,7 +22,7 @@ use crate::door::Peer;
 use crate::pages::router;
 
 /// Connections at once; more wait in the kernel.
-const MOST_CONNECTIONS: usize = 64;
+const MOST_CONNECTIONS: usize = 96;
 /// How long a connection may take to send a request's head, or stay silent between two.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// The longest head of a request.
@@ -45,6 +45,7 @@ pub struct Settings {
 pub struct Console {
     listener: TcpListener,
     router: Router,
+    desk: Arc<Desk>,
     places: Arc<Semaphore>,
 }
 
@@ -56,9 +57,11 @@ impl Console {
         store: Store,
         catalogue: watch::Receiver<Arc<Catalogue>>,
     ) -> std::io::Result<Self> {
+        let desk = Arc::new(Desk::new(&settings, store, catalogue));
         Ok(Self {
             listener: TcpListener::bind(at).await?,
-            router: router(Arc::new(Desk::new(&settings, store, catalogue))),
+            router: router(Arc::clone(&desk)),
+            desk,
             places: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
         })
     }
@@ -72,6 +75,9 @@ impl Console {
     pub async fn run(self, shutdown: CancellationToken) {
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
+        let desk = Arc::clone(&self.desk);
+        let mut pulse = JoinSet::new();
+        pulse.spawn(async move { desk.heart.run(&desk.store, &desk.stopping).await });
         while let Some(accepted) = shutdown.run_until_cancelled(self.accept()).await {
             while connections.try_join_next().is_some() {}
             match accepted {
@@ -91,6 +97,8 @@ impl Console {
             }
         }
         drop(self.listener);
+        self.desk.stopping.cancel();
+        while pulse.join_next().await.is_some() {}
         if tokio::time::timeout(GRACE, graceful.shutdown())
             .await
             .is_err()

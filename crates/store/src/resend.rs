@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+pub(crate) use self::meant::first_code_at;
 use self::meant::{count, meant, span};
 use crate::audit::Deed;
 use crate::reads::OrderName;

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
+use axum::extract::{Form, Path, Query, State};
 use axum::response::{IntoResponse, Redirect};
-use domain::OrderCode;
+use domain::{OrderCode, OrderState, UnixMs};
 use serde::Deserialize;
-use store::story::{FoundOrder, OrderStory};
+use store::audit::{AuditOf, Deed};
+use store::story::{FoundOrder, MOST_ENTRIES, OrderStory};
 
-use super::{Page, page};
+use super::{Page, back, page};
+use crate::actions::{self, Named};
 use crate::desk::Desk;
 use crate::frame::Frame;
-use crate::story::{Moment, is_cut, timeline};
+use crate::story::{Moment, is_cut, standing, timeline};
 use crate::tongue::Words;
 use crate::trouble::Trouble;
 use crate::words;
@@ -70,6 +72,9 @@ pub(super) struct OrderPage {
     pub(super) order: OrderStory,
     pub(super) product_name: String,
     pub(super) moments: Vec<Moment>,
+    /// Why it stands where it stands, and what happens next, when.
+    pub(super) standing: (&'static str, Option<UnixMs>),
+    pub(super) in_doubt: bool,
     pub(super) is_cut: bool,
 }
 
@@ -84,12 +89,37 @@ pub(super) async fn order(
         .ask(desk.store.order_story(&code))
         .await?
         .ok_or(Trouble::Nowhere)?;
+    let of = AuditOf::Object(Deed::order(code));
+    let deeds = desk.ask(desk.store.audit(&of, None, MOST_ENTRIES)).await?;
     page(&OrderPage {
         w: frame.w,
-        frame,
         product_name: desk.name_of(&order.product),
-        moments: timeline(&order),
+        moments: timeline(frame.w, &order, &deeds),
+        standing: standing(frame.w, &order),
+        in_doubt: order.doubts.iter().any(|doubt| doubt.closed.is_none()),
         is_cut: is_cut(&order),
         order,
+        frame,
     })
+}
+
+#[derive(Deserialize)]
+pub(super) struct Cancel {
+    #[serde(default)]
+    reason: String,
+    back: String,
+}
+
+/// Takes an order back that no worker has claimed.
+pub(super) async fn cancel(
+    State(desk): State<Arc<Desk>>,
+    frame: Frame,
+    Path(code): Path<String>,
+    form: Result<Form<Cancel>, FormRejection>,
+) -> Page {
+    let Form(said) = form.map_err(|_| Trouble::Unreadable("the reason"))?;
+    let code: OrderCode = code.parse().map_err(|_| Trouble::Nowhere)?;
+    let (actor, named) = (frame.actor()?, Named::Orders(vec![code]));
+    actions::cancel(&desk.store, &actor, &named, &said.reason, &desk.catalogue()).await?;
+    Ok(back(&said.back))
 }

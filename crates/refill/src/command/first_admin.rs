@@ -18,6 +18,7 @@ pub(crate) async fn add(store: &Store, data: &Path) -> anyhow::Result<PathBuf> {
     if store.operators().await?.is_empty() {
         let password = passwords::random();
         let hash = passwords::hash(&password)?;
+        std::fs::create_dir_all(data).with_context(|| data.display().to_string())?;
         write_secret(&file, &format!("{NAME}\n{password}\n"))?;
         actions::add_operator(store, &Actor::command("refill"), NAME, Role::Admin, &hash).await?;
     }
