@@ -150,6 +150,7 @@ impl Frame {
             ("/endpoints", w.endpoints),
             ("/businesses", w.businesses),
             ("/products", w.products),
+            ("/signature", w.signature),
             ("/audit", w.audit),
         ];
         if self.may_rule() {

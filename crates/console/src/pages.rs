@@ -10,6 +10,7 @@ mod operators;
 mod orders;
 mod overview;
 mod products;
+mod signature;
 
 use std::sync::Arc;
 
@@ -47,6 +48,7 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .route("/businesses", get(businesses::businesses))
         .route("/businesses/{id}", get(businesses::business))
         .route("/products", get(products::products))
+        .route("/signature", get(signature::form).post(signature::examined))
         .route("/audit", get(audit::audit))
         .route("/operators", get(operators::operators))
         .route("/operators/{step}", post(operators::change))

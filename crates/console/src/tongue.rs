@@ -183,7 +183,7 @@ words! {
     message: "Message", "说明";
     voucher: "Voucher", "卡密";
     there_is_one: "there is one; the merchant reads it", "有，仅商户可读取";
-    claims: "Claims", "领取次数";
+    claims: "Claims", "认领次数";
     report: "Report", "通知";
     next_at: "next at", "下次时间";
     attempts: "Attempts", "尝试记录";
@@ -196,7 +196,7 @@ words! {
     timeline: "What happened", "时间线";
     only_newest: "Only the newest entries of each kind are shown.", "每类仅显示最新记录。";
     now_and_next: "Now, and next", "当前状态与下一步";
-    waits_worker: "It is stored, its money is held. A worker claims it as soon as its lane allows; if its hint was lost, a sweeper sends it again after", "已入库并冻结资金，通道允许时即由处理进程领取；若消息丢失，将在此时间后补发：";
+    waits_worker: "It is stored, its money is held. A worker claims it as soon as its lane allows; if its hint was lost, a sweeper sends it again after", "已入库并冻结资金，通道允许时即由处理进程认领；若消息丢失，将在此时间后补发：";
     waits_call: "A worker is calling the supplier now. If the worker is lost, another one goes on after", "正在调用供应商；若处理进程中断，另一进程将在此时间后接手：";
     waits_look: "The supplier has not said the end yet. It is asked again at", "供应商尚未给出最终结果，下次查询时间：";
     waits_person: "In doubt: the supplier may have charged, and nobody knows. One person proposes, another confirms; it ends by itself if the supplier answers.", "存疑：供应商可能已扣款但无法确认。须一人提出、另一人确认；若供应商给出答复则自动结束。";
@@ -207,7 +207,7 @@ words! {
     ended_given_up: "It has ended, but its report was given up after ten tries: send it again when the merchant's endpoint is well.", "订单已结束，但通知在十次尝试后已放弃；待商户地址恢复后可重新发送。";
     stands_still: "It waits for nothing that we know of: a sweeper or refill check finds out.", "没有等待任何已知事件，请运行 refill check 检查。";
     cancel_order: "Cancel the order", "取消订单";
-    cancel_help: "Only as long as no worker has claimed it: its money is free again, the merchant is told.", "仅限尚未被领取的订单：解冻资金并通知商户。";
+    cancel_help: "Only as long as no worker has claimed it: its money is free again, the merchant is told.", "仅限尚未被认领的订单：解冻资金并通知商户。";
     to_the_desk: "To the doubt desk", "前往待人工页面";
     items: "Orders in it", "订单数";
     total: "Total", "合计";
@@ -266,6 +266,34 @@ words! {
     on_sale: "On sale", "在售";
     yes: "yes", "是";
     no: "no", "否";
+    // Signatures.
+    signature: "Signatures", "验签";
+    signature_help: "Paste what the merchant sends. Never a private key: none is needed, and none is taken.", "粘贴商户发送的内容。切勿粘贴私钥：无需私钥，也不接受私钥。";
+    headers: "Headers, one a line", "请求头，每行一个";
+    body: "Body, byte by byte as it is sent", "请求体，须与发送内容逐字节一致";
+    their_string: "The string that the merchant has signed, if it is known", "商户实际签名的字符串（可选）";
+    examine: "Examine", "检查";
+    signature_right: "The signature is right.", "签名正确。";
+    signature_wrong: "The signature is not right, or would be refused.", "签名不正确，或会被拒绝。";
+    string_to_sign: "The string to sign", "待签名字符串";
+    first_difference: "The strings differ first in byte", "首个不同的字节位置";
+    must_be: "must be", "应为";
+    it_is: "it is", "实为";
+    m_private_key: "This holds a private key. It was not looked at and not kept; whoever could see it may have it, so give the account another one.", "内容包含私钥。系统未处理也未保存；但该私钥可能已泄露，请为账户更换密钥。";
+    m_far_away: "The timestamp is more than five minutes away from now.", "timestamp 与当前时间相差超过五分钟。";
+    m_no_account: "There is no such account, or it is disabled.", "账户不存在或已禁用。";
+    m_kind_off: "This kind of signature is not switched on for the account.", "该账户未开通此签名方式。";
+    m_no_key: "The account has no key of this kind that is valid now.", "该账户没有当前有效的此类密钥。";
+    m_other_key: "None of the usual mistakes fits: another key, another body, or other headers were signed.", "未匹配任何常见错误：可能使用了其他密钥，或签名的请求体、请求头不同。";
+    m_url_encoded: "The signature was URL-encoded: + / = must be sent as they are.", "签名被 URL 编码：+ / = 须原样发送。";
+    m_url_safe: "The signature is in URL-safe Base64: it must be standard Base64, with its padding.", "签名使用了 URL 安全的 Base64，须使用标准 Base64 并保留填充。";
+    m_lower_case: "The MD5 signature must be in upper-case digits.", "MD5 签名须为大写十六进制。";
+    m_type_not_sent: "signType is in the string that was signed, but was not sent.", "签名串包含 signType，但请求头未发送。";
+    m_type_not_signed: "signType was sent, but is not in the string that was signed.", "发送了 signType，但签名串未包含。";
+    m_crlf: "The body was signed with CR LF line ends and sent with LF.", "签名时请求体换行为 CRLF，发送时为 LF。";
+    m_line_end: "The body was signed with another line end after its last line than it was sent with.", "签名与发送的请求体末尾换行不一致。";
+    m_compact: "Compact JSON was signed, and JSON with white space was sent: sign the bytes that are sent.", "签名的是紧凑 JSON，发送的却含空白：须对实际发送的字节签名。";
+    m_no_body: "Only the headers were signed, not the body.", "只签名了请求头，未包含请求体。";
     // Overview.
     as_of: "as of", "截至";
     catalogue_version: "catalogue version", "目录版本";

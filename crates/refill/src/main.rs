@@ -7,6 +7,7 @@ mod admin;
 mod cli;
 mod command;
 mod logs;
+mod presence;
 mod process;
 mod role;
 mod settings;

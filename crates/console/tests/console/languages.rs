@@ -45,6 +45,11 @@ async fn every_page_is_told_in_both_languages() {
         ("/products".to_owned(), "Face value", "面值"),
         ("/audit".to_owned(), "operator.add", "操作记录"),
         ("/operators".to_owned(), "Add an operator", "添加操作员"),
+        (
+            "/signature".to_owned(),
+            "Headers, one a line",
+            "请求头，每行一个",
+        ),
         ("/password".to_owned(), "Old password", "原密码"),
         ("/nowhere".to_owned(), "Not found", "未找到"),
     ];
@@ -77,6 +82,38 @@ async fn every_page_is_told_in_both_languages() {
             );
         }
     }
+    console.close().await;
+    ground.end().await;
+}
+
+#[tokio::test]
+async fn the_signature_page_takes_what_is_pasted_and_never_a_private_key() {
+    let ground = Ground::new().await;
+    let console = ground.open().await;
+    let viewer = console.signed_in("viewer").await;
+    let headers = "businessId: b1\nnonce: 1\ntimestamp: 1764000000000\nsignType: MD5\nsign: 00";
+    let body = "{\"a\": \"<script>alert(1)</script>\"}";
+    let theirs = "businessId=b1&nonce=2";
+    let form = [("headers", headers), ("body", body), ("theirs", theirs)];
+    let page = viewer.post("/signature", &form).await.text().await.unwrap();
+    for part in [
+        "differ first in byte 20",
+        "more than five minutes",
+        "None of the usual mistakes fits",
+    ] {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+    assert!(
+        page.contains("businessId=b1&#38;nonce=1&#38;signType=MD5&#38;timestamp=1764000000000{"),
+        "{page}"
+    );
+    assert!(!page.contains("<script>alert"), "{page}");
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----";
+    let refused = viewer
+        .post("/signature", &[("headers", headers), ("body", key)])
+        .await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(!refused.text().await.unwrap().contains("MIIEvQ"));
     console.close().await;
     ground.end().await;
 }
