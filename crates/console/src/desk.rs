@@ -43,7 +43,7 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(
-        settings: &Settings,
+        settings: Settings,
         store: Store,
         catalogue: watch::Receiver<Arc<Catalogue>>,
     ) -> Self {

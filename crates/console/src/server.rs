@@ -57,7 +57,7 @@ impl Console {
         store: Store,
         catalogue: watch::Receiver<Arc<Catalogue>>,
     ) -> std::io::Result<Self> {
-        let desk = Arc::new(Desk::new(&settings, store, catalogue));
+        let desk = Arc::new(Desk::new(settings, store, catalogue));
         Ok(Self {
             listener: TcpListener::bind(at).await?,
             router: router(Arc::clone(&desk)),

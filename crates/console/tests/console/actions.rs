@@ -21,6 +21,15 @@ async fn post(who: &Visitor<'_>, path: &str, form: &[(&str, &str)]) -> (StatusCo
 
 const DONE: StatusCode = StatusCode::SEE_OTHER;
 
+/// Action, path, form, object, and what an operator who may gets.
+type Case<'c> = (
+    &'c str,
+    &'c str,
+    &'c [(&'c str, &'c str)],
+    &'c str,
+    StatusCode,
+);
+
 #[tokio::test]
 async fn every_action_leaves_its_row_and_nobody_does_what_their_role_may_not() {
     let ground = Ground::new().await;
@@ -32,7 +41,6 @@ async fn every_action_leaves_its_row_and_nobody_does_what_their_role_may_not() {
     ];
     let [charged, doubtful] = ground.orders;
     let add = [("name", "new"), ("role", "viewer"), ("password", PASSWORD)];
-    // Action, path, form, object.
     let order = format!("order {charged}");
     let cancel = format!("/orders/{charged}/cancel");
     let propose = format!("/doubts/{doubtful}/propose");
@@ -46,7 +54,7 @@ async fn every_action_leaves_its_row_and_nobody_does_what_their_role_may_not() {
     let resend = [("business", "b1"), ("which", "parked")];
     let role = [("name", "viewer2"), ("role", "operator")];
     let name = [("name", "viewer2")];
-    let cases: Vec<(&str, &str, &[(&str, &str)], &str, StatusCode)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         (
             "supplier.pause",
             "/gates/supplier/pause",

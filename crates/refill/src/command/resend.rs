@@ -196,7 +196,8 @@ pub(crate) async fn jobs(settings: &Settings, flags: &Jobs) -> anyhow::Result<()
 #[derive(Debug, clap::Args)]
 pub(crate) struct Job {
     /// Its number.
-    job: Uuid,
+    #[arg(value_name = "JOB")]
+    id: Uuid,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -206,7 +207,7 @@ pub(crate) struct Job {
 
 /// Pauses, resumes or cancels a job.
 pub(crate) async fn order(settings: &Settings, flags: &Job, order: JobOrder) -> anyhow::Result<()> {
-    let (store, id) = (Store::new(&settings.store()?)?, flags.job);
+    let (store, id) = (Store::new(&settings.store()?)?, flags.id);
     let job = actions::order_job(&store, &flags.operator.actor()?, id, order).await?;
     if flags.json {
         println!("{}", as_json(&job));
