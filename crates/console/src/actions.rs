@@ -20,7 +20,7 @@ pub use doubts::{Saying, confirm, propose, settle};
 pub use endpoints::{pause_endpoint, resume_endpoint};
 pub use gates::{Gate, pause, resume};
 pub use operators::{add_operator, is_operator_name, set_active, set_password, set_role};
-pub use orders::{Named, cancel};
+pub use orders::{LEFT_AS_IT_IS, Named, cancel};
 pub use rights::{Action, Right, may};
 
 /// Who acts.
@@ -64,9 +64,30 @@ impl Actor {
             operator,
             role,
             action: action.word(),
-            object,
-            parameters,
+            object: tame(&object),
+            parameters: tamed(parameters),
         }
+    }
+}
+
+/// The longest text that the audit keeps, in characters; whoever may do nothing may still be refused at any length.
+const LONGEST_KEPT: usize = 1_000;
+
+/// A text as the audit keeps it.
+fn tame(text: &str) -> String {
+    let kept = text.chars().filter(|c| *c != '\0');
+    kept.take(LONGEST_KEPT).collect()
+}
+
+fn tamed(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(tame(&text)),
+        Value::Array(values) => values.into_iter().map(tamed).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| (name, tamed(value)))
+            .collect(),
+        other => other,
     }
 }
 
@@ -161,4 +182,23 @@ fn text(what: &str, text: &str, shortest: usize, longest: usize) -> Result<Strin
     Err(NotDone::Invalid(format!(
         "{what}: {shortest} to {longest} characters"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_audit_keeps_is_bounded_whatever_was_sent() {
+        let long = "长".repeat(5_000) + "\0";
+        let parameters =
+            serde_json::json!({ "reason": long, "which": { "batch": "a\0b" }, "n": 1 });
+        let deed =
+            Actor::command("wang").deed(Action::PauseLane, format!("lane {long}"), parameters);
+        assert_eq!(deed.operator, "cli:wang");
+        assert_eq!(deed.object.chars().count(), LONGEST_KEPT);
+        let reason = deed.parameters["reason"].as_str().unwrap();
+        assert_eq!(reason.chars().count(), LONGEST_KEPT);
+        assert_eq!(deed.parameters["which"]["batch"], "ab");
+    }
 }

@@ -91,6 +91,10 @@ async fn admit(
         let read = tokio::time::timeout(BODY_WITHIN, to_bytes(body, BODY_BYTES)).await;
         let too_much = Trouble::Unreadable("it is too long, or took too long");
         said = read.ok().and_then(Result::ok).ok_or(too_much)?;
+        // PostgreSQL keeps no NUL in a text, and no form of ours sends one.
+        if said.contains(&0) || said.windows(3).any(|three| three == b"%00") {
+            return Err(Trouble::Unreadable("no text holds a NUL"));
+        }
         if !public && !carries(&said, &frame.csrf) {
             return Err(Trouble::Foreign);
         }

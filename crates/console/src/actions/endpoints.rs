@@ -24,6 +24,7 @@ pub async fn pause_endpoint(
     .await?;
     let work = async {
         let reason = text("reason", reason, 0, 200)?;
+        text("endpoint", endpoint.as_str(), 1, 300)?;
         let reason = format!("paused by {}: {reason}", actor.name);
         Ok(store.pause_endpoint(endpoint, &reason, &begun.deed).await?)
     };

@@ -7,6 +7,9 @@ use store::audit::Deed;
 
 use super::{Action, Actor, Begun, NotDone, begin, text};
 
+/// Why an order is not cancelled.
+pub const LEFT_AS_IT_IS: &str = "a worker has claimed it, or it has ended: it was left as it is";
+
 /// Which orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Named {
@@ -49,8 +52,8 @@ impl Named {
     }
 }
 
-/// Cancels those that no worker has claimed: their money is free again, the merchant is told. Returns how many those were, and of how
-/// many.
+/// Cancels those that no worker has claimed: their money is free again, the merchant is told. Returns how many those were, none
+/// perhaps, and of how many.
 pub async fn cancel(
     store: &Store,
     actor: &Actor,
@@ -68,7 +71,15 @@ pub async fn cancel(
     )
     .await?;
     let done = Box::pin(cancelled(store, actor, named, reason, catalogue, &begun)).await;
-    begun.ended(done).await
+    let nothing = NotDone::Unchanged(LEFT_AS_IT_IS.into());
+    match done {
+        // What was cancelled has its rows; that nothing was has one here.
+        Ok((0, of)) => match begun.ended::<()>(Err(nothing)).await {
+            Err(NotDone::Store(error)) => Err(error.into()),
+            _ => Ok((0, of)),
+        },
+        done => begun.ended(done).await,
+    }
 }
 
 async fn cancelled(
@@ -90,10 +101,6 @@ async fn cancelled(
     let cancelled = store.cancel(&keys, &note, catalogue, &begun.deed).await?;
     for moved in &cancelled {
         tracing::info!(order = %moved.key.order, business = %moved.key.business, operator = actor.name, "order cancelled");
-    }
-    if cancelled.is_empty() {
-        let why = "a worker has claimed it, or it has ended: it was left as it is";
-        return Err(NotDone::Unchanged(why.into()));
     }
     Ok((cancelled.len(), keys.len()))
 }

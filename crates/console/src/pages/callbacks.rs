@@ -47,7 +47,7 @@ pub(super) async fn callbacks(
     frame: Frame,
     Query(place): Query<Place>,
 ) -> Page {
-    let business = place.business.trim().to_owned();
+    let business = place.business.trim().replace('\0', "");
     let only = (!business.is_empty()).then(|| BusinessId::new(business.as_str()));
     let after = place.after.as_deref().and_then(after);
     let parked = desk
@@ -69,7 +69,7 @@ pub(super) async fn callbacks(
 }
 
 fn after(text: &str) -> Option<OrderKey> {
-    let (order, business) = text.split_once(':')?;
+    let (order, business) = text.split_once(':').filter(|_| !text.contains('\0'))?;
     Some(OrderKey {
         business: BusinessId::new(business),
         order: order.parse().ok()?,

@@ -12,7 +12,7 @@ use store::audit::{AuditOf, Deed};
 use store::story::{FoundOrder, MOST_ENTRIES, OrderStory};
 
 use super::{Page, back, page};
-use crate::actions::{self, Named};
+use crate::actions::{self, LEFT_AS_IT_IS, Named, NotDone};
 use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::story::{Moment, is_cut, standing, timeline};
@@ -120,6 +120,10 @@ pub(super) async fn cancel(
     let Form(said) = form.map_err(|_| Trouble::Unreadable("the reason"))?;
     let code: OrderCode = code.parse().map_err(|_| Trouble::Nowhere)?;
     let (actor, named) = (frame.actor()?, Named::Orders(vec![code]));
-    actions::cancel(&desk.store, &actor, &named, &said.reason, &desk.catalogue()).await?;
+    let catalogue = desk.catalogue();
+    let done = actions::cancel(&desk.store, &actor, &named, &said.reason, &catalogue).await?;
+    if done.0 == 0 {
+        return Err(NotDone::Unchanged(LEFT_AS_IT_IS.into()).into());
+    }
     Ok(back(&said.back))
 }

@@ -231,6 +231,25 @@ async fn every_action_leaves_its_row_and_nobody_does_what_their_role_may_not() {
         "{page}"
     );
 
+    let (status, _) = post(&viewer, "/gates/lane/pause", &[("what", "a\0b")]).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    for path in [
+        "/callbacks?business=%00",
+        "/callbacks?after=1:%00",
+        "/audit?by=%00",
+        "/businesses?after=%00",
+    ] {
+        assert_eq!(viewer.read(path).await.0, StatusCode::OK, "{path}");
+    }
+    assert_eq!(
+        viewer.read("/businesses/%00").await.0,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        viewer.read("/batches/b1?number=%00").await.0,
+        StatusCode::NOT_FOUND
+    );
+
     // A row stays as it is, and stays.
     for change in [
         "UPDATE audit SET operator = 'somebody else'",

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use console::actions::{self, Named, NotDone};
+use console::actions::{self, Named};
 use domain::{BusinessId, OrderCode};
 use serde_json::json;
 use store::Store;
@@ -41,22 +41,17 @@ pub(crate) async fn cancel(settings: &Settings, flags: &Cancel) -> anyhow::Resul
         (Some(batch), Some(business)) => Named::Batch(BusinessId::new(business), batch.clone()),
         _ => Named::Orders(flags.orders.clone()),
     };
-    let done = actions::cancel(&store, &actor, &named, &flags.reason, &catalogue).await;
-    let (cancelled, of) = match done {
-        Err(NotDone::Unchanged(_)) => (0, None),
-        done => done.map(|(cancelled, of)| (cancelled, Some(of)))?,
-    };
-    let whole = of == Some(cancelled);
+    let (cancelled, of) =
+        actions::cancel(&store, &actor, &named, &flags.reason, &catalogue).await?;
+    let whole = cancelled == of;
     if flags.json {
-        println!("{}", json!({"cancelled": cancelled, "all": whole}));
+        println!("{}", json!({"cancelled": cancelled, "of": of}));
     } else {
-        match of {
-            Some(of) => println!("{cancelled} of {of} orders are cancelled"),
-            None => println!("no order is cancelled"),
-        }
+        println!("{cancelled} of {of} orders are cancelled");
         if !whole {
+            let left = of - cancelled;
             println!(
-                "the others had been claimed by a worker, or had ended: they were left as they are"
+                "{left} had been claimed by a worker, or had ended: they were left as they are"
             );
         }
     }
