@@ -24,6 +24,7 @@ mod harness;
 mod keys;
 mod looks;
 mod months;
+mod operators;
 mod pages;
 mod plans;
 mod pushes;

@@ -33,7 +33,7 @@ pub(crate) struct Saying {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Operator {
     /// Who decides; the login name if it is not given.
-    #[arg(long = "as", value_name = "NAME", env = "REFILL_OPERATOR")]
+    #[arg(id = "as", long = "as", value_name = "NAME", env = "REFILL_OPERATOR")]
     name: Option<String>,
 }
 
