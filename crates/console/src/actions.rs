@@ -55,7 +55,7 @@ impl Actor {
     }
 
     /// What the audit keeps of something that it does.
-    pub fn deed(&self, action: Action, object: String, parameters: Value) -> Deed {
+    pub fn deed(&self, action: Action, object: &str, parameters: Value) -> Deed {
         let (operator, role) = match self.right {
             Right::Role(role) => (self.name.clone(), role.word()),
             Right::Command => (format!("cli:{}", self.name), "command"),
@@ -64,7 +64,7 @@ impl Actor {
             operator,
             role,
             action: action.word(),
-            object: tame(&object),
+            object: tame(object),
             parameters: tamed(parameters),
         }
     }
@@ -136,7 +136,7 @@ async fn begin<'s>(
 ) -> Result<Begun<'s>, NotDone> {
     let begun = Begun {
         store,
-        deed: actor.deed(action, object, parameters),
+        deed: actor.deed(action, &object, parameters),
     };
     if actor.may(action) {
         return Ok(begun);
@@ -194,7 +194,7 @@ mod tests {
         let parameters =
             serde_json::json!({ "reason": long, "which": { "batch": "a\0b" }, "n": 1 });
         let deed =
-            Actor::command("wang").deed(Action::PauseLane, format!("lane {long}"), parameters);
+            Actor::command("wang").deed(Action::PauseLane, &format!("lane {long}"), parameters);
         assert_eq!(deed.operator, "cli:wang");
         assert_eq!(deed.object.chars().count(), LONGEST_KEPT);
         let reason = deed.parameters["reason"].as_str().unwrap();

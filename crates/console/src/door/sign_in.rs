@@ -108,7 +108,7 @@ async fn right(
     };
     let actor = Actor::signed_in(&name, tried.role);
     let parameters = serde_json::json!({ "from": from.to_string() });
-    let deed = actor.deed(Action::SignIn, format!("operator {name}"), parameters);
+    let deed = actor.deed(Action::SignIn, &format!("operator {name}"), parameters);
     if fits {
         let token = Token::draw();
         let sha256 = token.sha256();
@@ -135,7 +135,7 @@ pub(super) async fn sign_out(
 ) -> Result<Response, Trouble> {
     let actor = frame.actor()?;
     let object = format!("operator {}", actor.name);
-    let deed = actor.deed(Action::SignOut, object, serde_json::json!({}));
+    let deed = actor.deed(Action::SignOut, &object, serde_json::json!({}));
     desk.ask(desk.store.end_session(&token.sha256(), &deed))
         .await?;
     let cookie = set_cookie(&headers, cookie_name(&headers), "", 0);
