@@ -2,6 +2,8 @@
 
 use serde_json::json;
 use store::Store;
+use store::audit::Deed;
+use store::reads::OrderName;
 use store::resend::{JobOrder, Resend, ResendJob, ResendRequest};
 use uuid::Uuid;
 
@@ -14,7 +16,8 @@ pub async fn resend(
     request: &ResendRequest,
 ) -> Result<ResendJob, NotDone> {
     let which = match &request.which {
-        Resend::Order(name) => json!({ "order": format!("{name:?}") }),
+        Resend::Order(OrderName::Code(code)) => json!({ "order": code }),
+        Resend::Order(OrderName::BizCode(number)) => json!({ "biz_code": number }),
         Resend::Batch(batch) => json!({ "batch": batch }),
         Resend::Parked => json!("parked"),
         Resend::Placed(from, to) => json!({ "placed_from": from.0, "to": to.0 }),
@@ -22,7 +25,11 @@ pub async fn resend(
     let parameters = json!({
         "which": which, "only_parked": request.only_parked, "per_second": request.per_second,
     });
-    let object = format!("business {}", request.business);
+    // What is about one order is found with that order.
+    let object = match &request.which {
+        Resend::Order(OrderName::Code(code)) => Deed::order(*code),
+        _ => format!("business {}", request.business),
+    };
     let begun = begin(store, actor, Action::Resend, object, parameters).await?;
     let job = store.begin_resend_by(request, &begun.deed).await;
     begun.ended(job.map_err(NotDone::from)).await

@@ -52,6 +52,12 @@ async fn every_action_leaves_its_row_and_nobody_does_what_their_role_may_not() {
     let lane = [("what", "mobile"), ("reason", "")];
     let endpoint = [("what", "https://shop.example"), ("reason", "asked to")];
     let resend = [("business", "b1"), ("which", "parked")];
+    let code = charged.to_string();
+    let one = [
+        ("business", "b1"),
+        ("which", "order"),
+        ("value", code.as_str()),
+    ];
     let role = [("name", "viewer2"), ("role", "operator")];
     let name = [("name", "viewer2")];
     let cases: Vec<Case<'_>> = vec![
@@ -125,6 +131,7 @@ async fn every_action_leaves_its_row_and_nobody_does_what_their_role_may_not() {
             "business b1",
             DONE,
         ),
+        ("callback.resend", "/callbacks/resend", &one, &order, DONE),
         (
             "order.cancel",
             &cancel,
