@@ -18,6 +18,7 @@ INSERT INTO access (object, who, may) VALUES
     ('businesses', 'catalog', 'INSERT, UPDATE'),
     ('business_keys', 'ingress, callback', 'SELECT'),
     ('business_keys', 'catalog', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('account_keys', 'fulfillment, console', 'SELECT'),
     ('products', 'all', 'SELECT'),
     ('products', 'catalog', 'INSERT, UPDATE'),
     ('prices', 'all', 'SELECT'),
@@ -80,6 +81,14 @@ INSERT INTO access (object, who, may) VALUES
     ('pauses', 'console', 'INSERT, DELETE'),
     ('breakers', 'fleet, readonly', 'SELECT'),
     ('breakers', 'fulfillment', 'INSERT, UPDATE (reason, trips, probe_at), DELETE'),
+
+    -- Persons: who may sign in to the console, and what they did, there or by command. Every process says that it runs.
+    ('operators', 'console', 'SELECT, INSERT, UPDATE (role, password_hash, active, failed_tries, locked_until)'),
+    ('console_sessions', 'console', 'SELECT, INSERT, UPDATE (seen_at), DELETE'),
+    ('audit', 'console, readonly', 'SELECT'),
+    ('audit', 'console', 'INSERT'),
+    ('instances', 'fleet, readonly', 'SELECT'),
+    ('instances', 'fleet', 'INSERT, UPDATE (seen_at), DELETE'),
 
     -- Reports. Whoever ends an order writes the report; only `callback` sends it.
     ('callbacks', 'fleet, readonly', 'SELECT'),

@@ -1,15 +1,17 @@
-// The overview renews itself every 3 s; what is typed in the search stays. When no answer comes the page says so.
+// The overview renews itself by server-sent events; what is typed in the search stays. When no answer comes the page says so.
 "use strict";
-async function renew() {
-  const live = document.getElementById("live");
-  try {
-    const answer = await fetch(location.pathname, { signal: AbortSignal.timeout(5000) });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    live.replaceChildren(...page.getElementById("live").childNodes);
-    live.classList.remove("stale");
-  } catch {
-    live.classList.add("stale");
-  }
-  setTimeout(renew, 3000);
-}
-setTimeout(renew, 3000);
+const live = document.getElementById("live");
+const source = new EventSource("/live");
+let heard = Date.now();
+source.addEventListener("page", (event) => {
+  heard = Date.now();
+  live.classList.remove("stale");
+  if (live.contains(document.activeElement)) return;
+  const page = new DOMParser().parseFromString(event.data, "text/html");
+  live.replaceChildren(...page.body.childNodes);
+});
+source.addEventListener("stale", () => live.classList.add("stale"));
+source.addEventListener("error", () => {
+  if (source.readyState === EventSource.CLOSED) location.reload();
+});
+setInterval(() => live.classList.toggle("stale", Date.now() - heard > 10000), 1000);

@@ -1,15 +1,25 @@
-//! The console: pages for ops. What waits now, one order's whole story, and the orders that wait for a person.
+//! The console: what ops use all day. What waits now, any order's whole story, and what may be done about it.
 //!
-//! It only reads. There is no login: whoever reaches its address may look, so it belongs on a private network.
-//! Depends on `store` (all that it shows) and `domain`; knows no broker, no supplier, no merchant API.
+//! Whoever uses it has signed in (`door`): passwords as argon2id, sessions in the database, each form bound to its session. What may be
+//! done is one function each (`actions`), which the subcommands call too; each leaves a row in the audit, in its own transaction.
+//! Depends on `store` (all that it shows and does), `openapi` (why a merchant's signature is wrong) and `domain`; knows no broker, no
+//! supplier.
 //!
-//! Read `pages.rs` first: one function for each address. Then `story.rs` (how an order's rows become a timeline) and
-//! `trouble.rs` (what a page says when there is nothing to show). `server.rs` holds the bounds.
+//! Read `door.rs` first (what every request passes), then `pages.rs` (one file for each page) and `actions.rs` (who may do what).
+//! `server.rs` holds the bounds.
 
+pub mod actions;
+mod desk;
+mod door;
+mod frame;
 mod pages;
+pub mod passwords;
+mod pulse;
 mod server;
+mod signature;
 mod story;
+mod tongue;
 mod trouble;
 mod words;
 
-pub use server::Console;
+pub use server::{Console, Settings};

@@ -8,8 +8,20 @@ use store::story::{
     AttemptLine, DoubtLine, EvidenceLine, OrderStory, PostingLine, ReportLine, TryLine,
 };
 
-use super::*;
-use store::doubt_desk::Word;
+use askama::Template;
+use axum::http::Request;
+use store::doubt_desk::{OpenCase, Word};
+use store::story::FoundOrder;
+
+use super::doubts::DoubtsPage;
+use super::orders::{OrderPage, OrdersPage};
+use crate::frame::Frame;
+use crate::story::{is_cut, standing, timeline};
+use crate::tongue::ENGLISH;
+
+fn frame() -> Frame {
+    Frame::outside(&Request::new(()).into_parts().0)
+}
 
 const HOSTILE: &str = r#""'><img src=x onerror=alert(1)>&lt;"#;
 
@@ -92,8 +104,12 @@ fn hostile() -> OrderStory {
 
 fn shown(order: OrderStory) -> String {
     let page = OrderPage {
+        w: frame().w,
+        frame: frame(),
         product_name: HOSTILE.to_owned(),
-        moments: timeline(&order),
+        moments: timeline(&ENGLISH, &order, &[]),
+        standing: standing(&ENGLISH, &order),
+        in_doubt: false,
         is_cut: is_cut(&order),
         order,
     };
@@ -115,6 +131,8 @@ fn no_text_of_an_order_becomes_markup() {
 fn no_text_of_a_search_or_a_doubt_becomes_markup() {
     let order = hostile();
     let search = OrdersPage {
+        w: frame().w,
+        frame: frame(),
         query: HOSTILE.to_owned(),
         found: vec![FoundOrder {
             key: order.key.clone(),
@@ -128,11 +146,14 @@ fn no_text_of_a_search_or_a_doubt_becomes_markup() {
         }],
     };
     let doubts = DoubtsPage {
+        w: frame().w,
+        frame: frame(),
         doubts: vec![OpenCase {
             key: order.key,
             kind: HOSTILE.to_owned(),
             reason: HOSTILE.to_owned(),
             opened_at: UnixMs(0),
+            opened_us: 0,
             age_ms: 0,
             amount: order.price,
             next_check_at: None,
@@ -144,7 +165,9 @@ fn no_text_of_a_search_or_a_doubt_becomes_markup() {
             evidence: order.evidence,
             attempt: Some((1, HOSTILE.to_owned(), HOSTILE.to_owned())),
         }],
-        is_cut: true,
+        title: "Doubts",
+        kind: "doubt",
+        next: None,
     };
     for page in [search.render().unwrap(), doubts.render().unwrap()] {
         assert!(!page.contains("<img"), "{page}");
@@ -154,7 +177,7 @@ fn no_text_of_a_search_or_a_doubt_becomes_markup() {
 
 #[test]
 fn a_story_is_told_in_the_order_of_time() {
-    let told: Vec<(i64, &str)> = timeline(&hostile())
+    let told: Vec<(i64, &str)> = timeline(&ENGLISH, &hostile(), &[])
         .iter()
         .map(|moment| (moment.at.0, moment.kind))
         .collect();

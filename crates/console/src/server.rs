@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Extension;
 use domain::Catalogue;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,10 +17,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::pages::{Desk, router};
+use crate::desk::Desk;
+use crate::door::Peer;
+use crate::pages::router;
 
 /// Connections at once; more wait in the kernel.
-const MOST_CONNECTIONS: usize = 64;
+const MOST_CONNECTIONS: usize = 96;
 /// How long a connection may take to send a request's head, or stay silent between two.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// The longest head of a request.
@@ -29,10 +32,20 @@ const GRACE: Duration = Duration::from_secs(5);
 /// After the kernel refused to give us a connection (no file handles left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long somebody stays signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Without asking for a page, in minutes.
+    pub idle_minutes: u16,
+    /// In all, in hours.
+    pub session_hours: u16,
+}
+
 /// The pages for ops at one address.
 pub struct Console {
     listener: TcpListener,
     router: Router,
+    desk: Arc<Desk>,
     places: Arc<Semaphore>,
 }
 
@@ -40,12 +53,15 @@ impl Console {
     /// Listens at `at`; nobody is answered before `run`.
     pub async fn bind(
         at: SocketAddr,
+        settings: Settings,
         store: Store,
         catalogue: watch::Receiver<Arc<Catalogue>>,
     ) -> std::io::Result<Self> {
+        let desk = Arc::new(Desk::new(settings, store, catalogue));
         Ok(Self {
             listener: TcpListener::bind(at).await?,
-            router: router(Arc::new(Desk::new(store, catalogue))),
+            router: router(Arc::clone(&desk)),
+            desk,
             places: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
         })
     }
@@ -59,11 +75,14 @@ impl Console {
     pub async fn run(self, shutdown: CancellationToken) {
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
+        let desk = Arc::clone(&self.desk);
+        let mut pulse = JoinSet::new();
+        pulse.spawn(async move { desk.heart.run(&desk.store, &desk.stopping).await });
         while let Some(accepted) = shutdown.run_until_cancelled(self.accept()).await {
             while connections.try_join_next().is_some() {}
             match accepted {
-                Ok((stream, place)) => {
-                    let connection = graceful.watch(self.serve(stream));
+                Ok((stream, peer, place)) => {
+                    let connection = graceful.watch(self.serve(stream, peer));
                     connections.spawn(async move {
                         if let Err(error) = connection.await {
                             tracing::debug!(%error, "a connection broke");
@@ -78,6 +97,8 @@ impl Console {
             }
         }
         drop(self.listener);
+        self.desk.stopping.cancel();
+        while pulse.join_next().await.is_some() {}
         if tokio::time::timeout(GRACE, graceful.shutdown())
             .await
             .is_err()
@@ -91,16 +112,17 @@ impl Console {
     }
 
     /// The next connection, once there is a place for it.
-    async fn accept(&self) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    async fn accept(&self) -> std::io::Result<(TcpStream, Peer, OwnedSemaphorePermit)> {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(std::io::Error::other)?;
-        let (stream, _) = self.listener.accept().await?;
-        Ok((stream, place))
+        let (stream, from) = self.listener.accept().await?;
+        Ok((stream, Peer(from.ip()), place))
     }
 
     fn serve(
         &self,
         stream: TcpStream,
+        peer: Peer,
     ) -> http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
         http1::Builder::new()
             .timer(TokioTimer::new())
@@ -108,7 +130,7 @@ impl Console {
             .max_buf_size(HEAD_BYTES)
             .serve_connection(
                 TokioIo::new(stream),
-                TowerToHyperService::new(self.router.clone()),
+                TowerToHyperService::new(self.router.clone().layer(Extension(peer))),
             )
     }
 }

@@ -1,9 +1,11 @@
 //! From an order's rows to one timeline.
 
 use domain::UnixMs;
+use store::audit::AuditLine;
 use store::story::{MOST_ENTRIES, OrderStory};
 
-use crate::words::address;
+use crate::tongue::Words;
+use crate::words::{address, state};
 
 /// One thing that happened.
 pub(crate) struct Moment {
@@ -18,11 +20,23 @@ pub(crate) struct Moment {
 }
 
 /// All that happened to an order, in the order of time; at the same time, in the order of the order's way.
-pub(crate) fn timeline(story: &OrderStory) -> Vec<Moment> {
+pub(crate) fn timeline(w: &'static Words, story: &OrderStory, deeds: &[AuditLine]) -> Vec<Moment> {
+    let mut moments = happened(w, story);
+    moments.extend(deeds.iter().map(|deed| Moment {
+        at: deed.at,
+        kind: "person",
+        what: format!("{}: {}, {}", deed.operator, deed.action, deed.outcome),
+        more: listed(&[("", Some(&deed.parameters)), ("", Some(&deed.detail))]),
+    }));
+    moments.sort_by_key(|moment| moment.at);
+    moments
+}
+
+fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
     let mut moments = vec![Moment {
         at: story.created_at,
         kind: "order",
-        what: format!("stored with batch {}", story.batch_biz_code),
+        what: format!("{} {}", w.t_stored, story.batch_biz_code),
         more: String::new(),
     }];
     moments.extend(story.postings.iter().map(|posting| Moment {
@@ -30,8 +44,10 @@ pub(crate) fn timeline(story: &OrderStory) -> Vec<Moment> {
         kind: "money",
         what: posting.kind.clone(),
         more: format!(
-            "prepaid {}, held {}",
+            "{} {}, {} {}",
+            w.t_prepaid,
             signed(posting.prepaid.units()),
+            w.t_held,
             signed(posting.held.units())
         ),
     }));
@@ -39,57 +55,66 @@ pub(crate) fn timeline(story: &OrderStory) -> Vec<Moment> {
         moments.push(Moment {
             at: attempt.first_call_at,
             kind: "attempt",
-            what: format!("attempt {} at {}", attempt.no.0, attempt.supplier),
+            what: format!(
+                "{} {} {} {}",
+                w.t_attempt, attempt.no.0, w.t_at, attempt.supplier
+            ),
             more: format!(
-                "reference {}, sku {}, at most {}",
-                attempt.reference, attempt.sku, attempt.cost
+                "{} {}, sku {}, {} {}",
+                w.reference, attempt.reference, attempt.sku, w.t_at_most, attempt.cost
             ),
         });
         moments.extend(attempt.closed_at.map(|at| Moment {
             at,
             kind: "attempt",
-            what: format!("attempt {} closed: {}", attempt.no.0, attempt.state.word()),
-            more: listed(&[("upstream number", attempt.upstream_no.as_deref())]),
+            what: format!(
+                "{} {} {} {}",
+                w.t_attempt,
+                attempt.no.0,
+                w.t_closed,
+                attempt.state.word()
+            ),
+            more: listed(&[(w.t_upstream, attempt.upstream_no.as_deref())]),
         }));
     }
     moments.extend(story.evidence.iter().map(|evidence| Moment {
         at: evidence.at,
         kind: "evidence",
         what: format!(
-            "attempt {}, {}: {}",
-            evidence.attempt.0, evidence.source, evidence.verdict
+            "{} {}, {}: {}",
+            w.t_attempt, evidence.attempt.0, evidence.source, evidence.verdict
         ),
         more: listed(&[
             ("", Some(&evidence.detail)),
-            ("upstream number", evidence.upstream_no.as_deref()),
-            ("decided by", evidence.actor.as_deref()),
+            (w.t_upstream, evidence.upstream_no.as_deref()),
+            (w.t_decided_by, evidence.actor.as_deref()),
         ]),
     }));
     for doubt in &story.doubts {
         moments.push(Moment {
             at: doubt.opened_at,
             kind: "doubt",
-            what: format!("{}: a person has to look", doubt.kind),
+            what: format!("{}: {}", doubt.kind, w.t_person),
             more: doubt.reason.clone(),
         });
         moments.extend(doubt.closed.as_ref().map(|(at, by)| Moment {
             at: *at,
             kind: "doubt",
-            what: format!("{} closed", doubt.kind),
-            more: listed(&[("by", Some(by))]),
+            what: format!("{} {}", doubt.kind, w.t_over),
+            more: listed(&[(w.t_by, Some(by))]),
         }));
     }
     moments.extend(story.finished_at.map(|at| Moment {
         at,
         kind: "order",
-        what: format!("final: {}", story.state.word()),
+        what: format!("{} {}", w.t_final, state(w, story.state)),
         more: story.message.clone().unwrap_or_default(),
     }));
     moments.extend(story.report.as_ref().map(|report| Moment {
         at: report.created_at,
         kind: "report",
-        what: "report written".into(),
-        more: format!("to {}", address(&report.url)),
+        what: w.t_report.into(),
+        more: format!("{} {}", w.t_to, address(&report.url)),
     }));
     moments.extend(story.tries.iter().map(|a_try| {
         let status = a_try.http_status.map(|s| s.to_string());
@@ -98,22 +123,50 @@ pub(crate) fn timeline(story: &OrderStory) -> Vec<Moment> {
             at: a_try.started_at,
             kind: "report",
             what: format!(
-                "report sent, round {} try {}: {}",
+                "{} {}-{}: {}",
+                w.t_sent,
                 a_try.round,
                 a_try.no,
-                a_try.outcome.as_deref().unwrap_or("no result")
+                a_try.outcome.as_deref().unwrap_or(w.t_no_result)
             ),
             more: listed(&[
                 ("HTTP", status.as_deref()),
                 ("", took.as_deref()),
                 ("", a_try.detail.as_deref()),
-                ("fault:", a_try.fault.as_deref()),
-                ("", (!a_try.charged).then_some("does not count as a try")),
+                (w.t_fault, a_try.fault.as_deref()),
+                ("", (!a_try.charged).then_some(w.t_not_counted)),
             ]),
         }
     }));
-    moments.sort_by_key(|moment| moment.at);
     moments
+}
+
+/// Why an order stands where it stands, and what happens next, with its time.
+pub(crate) fn standing(w: &'static Words, story: &OrderStory) -> (&'static str, Option<UnixMs>) {
+    let open = |kind: &str| {
+        let mut doubts = story.doubts.iter();
+        doubts.any(|doubt| doubt.kind == kind && doubt.closed.is_none())
+    };
+    if !story.state.is_final() {
+        return match &story.waits {
+            _ if open("doubt") => (w.waits_person, None),
+            Some(("a worker", at)) => (w.waits_worker, Some(*at)),
+            Some(("the end of a call", at)) => (w.waits_call, Some(*at)),
+            Some((_, at)) => (w.waits_look, Some(*at)),
+            None => (w.stands_still, None),
+        };
+    }
+    if open("discrepancy") {
+        return (w.contradicted, None);
+    }
+    match &story.report {
+        None => (w.ended_no_report, None),
+        Some(report) => match report.state {
+            "delivered" => (w.ended_told, None),
+            "parked" => (w.ended_given_up, None),
+            _ => (w.ended_telling, report.due_at),
+        },
+    }
 }
 
 /// Whether the order has more entries of some kind than a story tells.

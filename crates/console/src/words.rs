@@ -4,6 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use domain::{OrderState, UnixMs};
 
+use crate::tongue::Words;
+
 /// China Standard Time: eight hours ahead all year.
 const CHINA: Duration = Duration::from_hours(8);
 /// The last second that four digits of a year can name, less a day for the zone.
@@ -37,6 +39,15 @@ pub(crate) fn counted(count: i64) -> String {
     }
 }
 
+/// The share of the first among both, in whole percent; a dash when there is none.
+pub(crate) fn share(these: i64, others: i64) -> String {
+    let all = these + others;
+    if all == 0 {
+        return "–".into();
+    }
+    format!("{} %", these * 100 / all)
+}
+
 /// An address without what may be secret in it: who, and the query.
 pub(crate) fn address(url: &str) -> String {
     let bare = url.split(['?', '#']).next().unwrap_or_default();
@@ -48,8 +59,24 @@ pub(crate) fn address(url: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-/// The Chinese word for a state.
-pub(crate) const fn chinese(state: OrderState) -> &'static str {
+/// The word for what a moment of an order belongs to.
+pub(crate) fn kind(w: &Words, kind: &str) -> &'static str {
+    match kind {
+        "money" => w.kind_money,
+        "attempt" => w.kind_attempt,
+        "evidence" => w.kind_evidence,
+        "doubt" => w.kind_doubt,
+        "report" => w.kind_report,
+        "person" => w.kind_person,
+        _ => w.kind_order,
+    }
+}
+
+/// The word for a state, in the language of `w`.
+pub(crate) fn state(w: &Words, state: OrderState) -> &'static str {
+    if w.lang == "en" {
+        return state.word();
+    }
     match state {
         OrderState::Stored => "待处理",
         OrderState::Processing => "处理中",
@@ -79,6 +106,14 @@ mod tests {
     fn spans_are_told_in_their_largest_unit() {
         let spans = [-5, 1_999, 119_000, 120_000, 7_200_000, 172_800_000].map(span);
         assert_eq!(spans, ["0 s", "1 s", "119 s", "2 min", "2 h", "2 d"]);
+    }
+
+    #[test]
+    fn a_share_is_of_what_there_is() {
+        assert_eq!(
+            [share(0, 0), share(1, 0), share(0, 5), share(2, 1)],
+            ["–", "100 %", "0 %", "66 %"]
+        );
     }
 
     #[test]

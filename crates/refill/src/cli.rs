@@ -77,6 +77,13 @@ enum Command {
         #[command(subcommand)]
         tool: command::gates::SupplierTool,
     },
+    /// Who may sign in to the console.
+    Operator {
+        #[command(subcommand)]
+        tool: command::operator::OperatorTool,
+    },
+    /// What persons did, the newest first.
+    Audit(command::audit::Flags),
     /// The master keys that seal secrets in the database.
     Keys {
         #[command(subcommand)]
@@ -131,7 +138,7 @@ struct Ingress {
 
 #[derive(Debug, Args)]
 struct Console {
-    /// Where to serve the pages. There is no login: keep it on a private network.
+    /// Where to serve the pages. Beyond this machine, put TLS before it.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     #[command(flatten)]
@@ -178,20 +185,11 @@ enum CallbackTool {
     /// The newest jobs that send reports again.
     Jobs(command::resend::Jobs),
     /// Stop a job for now.
-    Pause {
-        /// Its number.
-        job: uuid::Uuid,
-    },
+    Pause(command::resend::Job),
     /// Let a paused job go on.
-    Resume {
-        /// Its number.
-        job: uuid::Uuid,
-    },
+    Resume(command::resend::Job),
     /// Stop a job for ever.
-    Cancel {
-        /// Its number.
-        job: uuid::Uuid,
-    },
+    Cancel(command::resend::Job),
 }
 
 /// Runs what was asked for.
@@ -246,6 +244,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             tool: DoubtTool::Settle(saying),
         } => command::doubt::settle(&settings, &saying).await?,
         Command::Endpoint { tool } => command::endpoint::run(&settings, tool).await?,
+        Command::Operator { tool } => command::operator::run(&settings, tool).await?,
+        Command::Audit(flags) => command::audit::run(&settings, &flags).await?,
         Command::Keys { tool } => command::keys::run(&settings, tool).await?,
         Command::Supplier { tool } => command::gates::supplier(&settings, tool).await?,
         Command::Lane { tool } => command::gates::lane(&settings, tool).await?,
@@ -268,13 +268,9 @@ async fn resend(settings: &Settings, tool: CallbackTool) -> anyhow::Result<()> {
         CallbackTool::Resend(flags) => command::resend::run(settings, &flags).await,
         CallbackTool::Parked(flags) => command::resend::parked(settings, &flags).await,
         CallbackTool::Jobs(flags) => command::resend::jobs(settings, &flags).await,
-        CallbackTool::Pause { job } => command::resend::order(settings, job, JobOrder::Pause).await,
-        CallbackTool::Resume { job } => {
-            command::resend::order(settings, job, JobOrder::Resume).await
-        }
-        CallbackTool::Cancel { job } => {
-            command::resend::order(settings, job, JobOrder::Cancel).await
-        }
+        CallbackTool::Pause(job) => command::resend::order(settings, &job, JobOrder::Pause).await,
+        CallbackTool::Resume(job) => command::resend::order(settings, &job, JobOrder::Resume).await,
+        CallbackTool::Cancel(job) => command::resend::order(settings, &job, JobOrder::Cancel).await,
     }
 }
 

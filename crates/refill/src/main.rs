@@ -8,6 +8,7 @@ mod cli;
 mod command;
 mod logs;
 mod meters;
+mod presence;
 mod process;
 mod readiness;
 mod role;

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::meters;
+use crate::presence;
 use crate::settings::Settings;
 
 /// A process on its servers. Its roles are started into it; they stop first, then what they stand on.
@@ -49,6 +50,11 @@ impl Process {
         let mut ground = JoinSet::new();
         ground.spawn(catalogue_task.run(ground_shutdown.clone()));
         ground.spawn(publisher_task.run(ground_shutdown.clone()));
+        ground.spawn(presence::tell(
+            store.clone(),
+            role.to_owned(),
+            ground_shutdown.clone(),
+        ));
         Ok(Self {
             settings,
             store,

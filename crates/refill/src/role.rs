@@ -173,7 +173,12 @@ pub(crate) fn start_callback(
 /// Opens the pages for ops. Returns where.
 pub(crate) async fn start_console(process: &mut Process) -> anyhow::Result<SocketAddr> {
     let listen = process.settings.console.listen;
-    let console = console::Console::bind(listen, process.store.clone(), process.catalogue.clone())
+    let settings = console::Settings {
+        idle_minutes: process.settings.console.idle_minutes,
+        session_hours: process.settings.console.session_hours,
+    };
+    let (store, catalogue) = (process.store.clone(), process.catalogue.clone());
+    let console = console::Console::bind(listen, settings, store, catalogue)
         .await
         .with_context(|| format!("console.listen: cannot listen on {listen}"))?;
     let address = console.address()?;

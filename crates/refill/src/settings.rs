@@ -18,7 +18,7 @@ pub(crate) struct Settings {
     pub(crate) database: Database,
     pub(crate) amqp: Amqp,
     pub(crate) admin: Admin,
-    pub(crate) console: Listen,
+    pub(crate) console: Console,
     pub(crate) log: Log,
     pub(crate) doubt: Doubt,
     pub(crate) keys: Keys,
@@ -83,8 +83,10 @@ impl Admin {
 /// `[console]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Listen {
+pub(crate) struct Console {
     pub(crate) listen: std::net::SocketAddr,
+    pub(crate) idle_minutes: u16,
+    pub(crate) session_hours: u16,
 }
 
 /// `[doubt]`
@@ -155,6 +157,10 @@ impl Settings {
         }
         // Told before anything is connected to.
         settings.ingress.check()?;
+        anyhow::ensure!(
+            settings.console.idle_minutes > 0 && settings.console.session_hours > 0,
+            "console.idle_minutes and console.session_hours: must be at least 1"
+        );
         anyhow::ensure!(
             matches!(settings.doubt.operators, 1 | 2),
             "doubt.operators: must be 1 or 2"

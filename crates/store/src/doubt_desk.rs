@@ -5,7 +5,9 @@ mod decide;
 use std::collections::HashMap;
 
 use domain::{BusinessId, Money, OrderCode, OrderKey, UnixMs};
+use uuid::Uuid;
 
+use crate::audit::Deed;
 use crate::life::{NotSettled, Settlement};
 use crate::story::{EvidenceLine, heard};
 use crate::{Store, StoreError};
@@ -26,6 +28,8 @@ pub struct OpenCase {
     pub reason: String,
     /// Since when.
     pub opened_at: UnixMs,
+    /// The same in microseconds, as the desk is sorted.
+    pub opened_us: i64,
     /// How long ago that is, in milliseconds by the database's clock.
     pub age_ms: i64,
     /// What the merchant pays.
@@ -40,9 +44,32 @@ pub struct OpenCase {
     pub evidence: Vec<EvidenceLine>,
 }
 
+/// A place in the desk's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeskPlace {
+    /// Since when, in microseconds.
+    pub opened_us: i64,
+    /// Which order.
+    pub order: Uuid,
+}
+
 impl Store {
     /// What waits at the desk, the oldest first, up to `limit`.
     pub async fn open_cases(&self, limit: i64) -> Result<Vec<OpenCase>, StoreError> {
+        self.open_cases_after(None, None, limit).await
+    }
+
+    /// The same of one kind, after the case that a page ended with.
+    pub async fn open_cases_after(
+        &self,
+        kind: Option<&str>,
+        after: Option<DeskPlace>,
+        limit: i64,
+    ) -> Result<Vec<OpenCase>, StoreError> {
+        let place = after.unwrap_or(DeskPlace {
+            opened_us: 0,
+            order: Uuid::nil(),
+        });
         self.bounded(async {
             let session = self.session().await?;
             let statement = session
@@ -51,15 +78,17 @@ impl Store {
                     "SELECT d.business_id, d.order_code, d.kind, d.reason, (extract(epoch FROM d.opened_at) * 1000)::bigint,
                             (extract(epoch FROM clock_timestamp() - d.opened_at) * 1000)::bigint, o.price,
                             (extract(epoch FROM t.due_at) * 1000)::bigint, a.attempt_no, a.supplier_id, a.reference,
-                            d.proposed_charged, d.proposed_by, d.proposed_reason
+                            d.proposed_charged, d.proposed_by, d.proposed_reason, (extract(epoch FROM d.opened_at) * 1000000)::bigint
                      FROM doubts d JOIN orders o USING (business_id, order_code)
                      LEFT JOIN timers t ON t.business_id = d.business_id AND t.order_code = d.order_code AND d.kind = 'doubt'
                      LEFT JOIN attempts a ON a.business_id = d.business_id AND a.order_code = d.order_code
                          AND a.attempt_no = d.attempt_no
-                     WHERE d.closed_at IS NULL ORDER BY d.opened_at LIMIT $1",
+                     WHERE d.closed_at IS NULL AND ($2::text IS NULL OR d.kind = $2)
+                       AND (d.opened_at, d.order_code) > (timestamptz 'epoch' + $3::bigint * interval '1 microsecond', $4)
+                     ORDER BY d.opened_at, d.order_code LIMIT $1",
                 )
                 .await?;
-            let rows = session.client().query(&statement, &[&limit]).await?;
+            let rows = session.client().query(&statement, &[&limit, &kind, &place.opened_us, &place.order]).await?;
             let mut cases: Vec<OpenCase> = rows.iter().map(case).collect();
             let businesses: Vec<&str> = cases.iter().map(|c| c.key.business.as_str()).collect();
             let codes: Vec<_> = cases.iter().map(|c| c.key.order.uuid()).collect();
@@ -99,6 +128,7 @@ impl Store {
         order: OrderCode,
         word: &Word,
         catalogue: &domain::Catalogue,
+        deed: &Deed,
     ) -> Result<Result<Closed, Refusal>, StoreError> {
         let settlement = Settlement {
             order,
@@ -106,11 +136,13 @@ impl Store {
             reason: word.reason.clone(),
             actor: word.by.clone(),
         };
-        Ok(match self.settle_doubt(&settlement, catalogue).await? {
-            Ok(moved) => Ok(Closed::Settled(moved.state)),
-            Err(NotSettled::NoOrder) => Err(Refusal::NoOrder),
-            Err(NotSettled::NotInDoubt) => Err(Refusal::NoCase),
-        })
+        Ok(
+            match self.settle_doubt(&settlement, catalogue, deed).await? {
+                Ok(moved) => Ok(Closed::Settled(moved.state)),
+                Err(NotSettled::NoOrder) => Err(Refusal::NoOrder),
+                Err(NotSettled::NotInDoubt) => Err(Refusal::NoCase),
+            },
+        )
     }
 }
 
@@ -123,6 +155,7 @@ fn case(row: &tokio_postgres::Row) -> OpenCase {
         kind: row.get(2),
         reason: row.get(3),
         opened_at: UnixMs(row.get(4)),
+        opened_us: row.get(14),
         age_ms: row.get(5),
         amount: Money::from_units(row.get(6)),
         next_check_at: row.get::<_, Option<i64>>(7).map(UnixMs),

@@ -3,7 +3,10 @@
 
 use domain::{Endpoint, UnixMs};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
+use crate::audit::Deed;
+use crate::session::commit;
 use crate::{Store, StoreError};
 
 /// The most endpoints that are read: more than that are not well only when we are not.
@@ -152,8 +155,10 @@ impl Store {
         &self,
         endpoint: &Endpoint,
         reason: &str,
+        deed: &Deed,
     ) -> Result<(), StoreError> {
-        self.change(
+        self.change_by(
+            deed,
             "INSERT INTO endpoints (endpoint, state, reason, probe_at) VALUES ($1, 3, $2, now())
              ON CONFLICT (endpoint) DO UPDATE SET state = 3, well_at = NULL, reason = excluded.reason",
             &[&endpoint.as_str(), &reason],
@@ -164,9 +169,14 @@ impl Store {
 
     /// By hand: one that is paused or set aside is probed now; it is well when it answers, not because somebody says so. `false`: it
     /// is neither.
-    pub async fn resume_endpoint(&self, endpoint: &Endpoint) -> Result<bool, StoreError> {
+    pub async fn resume_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        deed: &Deed,
+    ) -> Result<bool, StoreError> {
         let resumed = self
-            .change(
+            .change_by(
+                deed,
                 "UPDATE endpoints SET state = 1, well_at = NULL, probes = 0, probe_at = now() WHERE endpoint = $1 AND state IN (1, 3)",
                 &[&endpoint.as_str()],
             )
@@ -195,11 +205,30 @@ impl Store {
         .await
     }
 
-    async fn change(
+    /// A change that a person makes.
+    async fn change_by(
         &self,
+        deed: &Deed,
         sql: &str,
-        values: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+        values: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, StoreError> {
+        let mut session = self.session().await?;
+        let (tx, changed) = self
+            .bounded(async {
+                let tx = session.begin().await?;
+                let changed = tx.execute(sql, values).await?;
+                if changed > 0 {
+                    deed.done(&tx, "").await?;
+                }
+                Ok((tx, changed))
+            })
+            .await?;
+        commit(tx, "endpoint").await?;
+        session.give_back();
+        Ok(changed)
+    }
+
+    async fn change(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
         self.bounded(async {
             let session = self.session().await?;
             let statement = session.client().prepare_cached(sql).await?;

@@ -4,7 +4,9 @@
 use deadpool_postgres::Transaction;
 use domain::gates::{self, Gates};
 use domain::{Lane, SupplierId, UnixMs};
+use tokio_postgres::types::ToSql;
 
+use crate::audit::Deed;
 use crate::session::commit;
 use crate::{Store, StoreError};
 
@@ -66,11 +68,13 @@ impl Store {
         lane: Option<&Lane>,
         by: &str,
         reason: &str,
+        deed: &Deed,
     ) -> Result<bool, StoreError> {
         let sql = "INSERT INTO pauses (supplier_id, lane, paused_by, reason) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
         let supplier = supplier.map_or("", |s| s.as_str());
         let lane = lane.map_or("", |l| l.as_str());
-        self.shift(sql, &[&supplier, &lane, &by, &reason]).await
+        let values: [&(dyn ToSql + Sync); 4] = [&supplier, &lane, &by, &reason];
+        self.shift(sql, &values, Some(deed)).await
     }
 
     /// Opens what `pause` has shut. Returns whether it was shut.
@@ -78,11 +82,12 @@ impl Store {
         &self,
         supplier: Option<&SupplierId>,
         lane: Option<&Lane>,
+        deed: &Deed,
     ) -> Result<bool, StoreError> {
         let sql = "DELETE FROM pauses WHERE supplier_id = $1 AND lane = $2";
         let supplier = supplier.map_or("", |s| s.as_str());
         let lane = lane.map_or("", |l| l.as_str());
-        self.shift(sql, &[&supplier, &lane]).await
+        self.shift(sql, &[&supplier, &lane], Some(deed)).await
     }
 
     /// Keeps new orders from a supplier whose calls fail. A supplier that has tripped already rests twice as long, but only when it had
@@ -100,7 +105,7 @@ impl Store {
                    ON CONFLICT (supplier_id) DO UPDATE SET reason = excluded.reason, trips = b.trips + 1,
                        probe_at = clock_timestamp() + make_interval(secs => ($3::float8[])[least(b.trips + 1, 12)])
                    WHERE b.probe_at <= clock_timestamp()";
-        self.shift(sql, &[&supplier.as_str(), &reason, &rests])
+        self.shift(sql, &[&supplier.as_str(), &reason, &rests], None)
             .await
     }
 
@@ -109,15 +114,17 @@ impl Store {
         self.shift(
             "DELETE FROM breakers WHERE supplier_id = $1",
             &[&supplier.as_str()],
+            None,
         )
         .await
     }
 
-    /// One change of the gates, with a new version of the catalogue if it changed anything.
+    /// One change of the gates, with a new version of the catalogue if it changed anything, and the deed where a person did it.
     async fn shift(
         &self,
         sql: &str,
-        parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+        parameters: &[&(dyn ToSql + Sync)],
+        deed: Option<&Deed>,
     ) -> Result<bool, StoreError> {
         let mut session = self.session().await?;
         let (tx, changed) = self
@@ -126,6 +133,9 @@ impl Store {
                 let changed = tx.execute(sql, parameters).await? > 0;
                 if changed {
                     tx.execute(NEW_VERSION, &[]).await?;
+                    if let Some(deed) = deed {
+                        deed.done(&tx, "").await?;
+                    }
                 }
                 Ok((tx, changed))
             })

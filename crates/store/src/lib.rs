@@ -4,8 +4,9 @@
 //! Every function is one piece of work with a bound on its time; none holds a transaction open across a call to the outside.
 //!
 //! Read in the order of an order's way: `intake` (a batch is stored), `life` (claimed, called, recorded), `callbacks` (reported);
-//! then `sweep` and `waiting` (what stood still, who waits), `months` (old orders out of the way), `reads` (what merchants ask), `story` (what our own people ask), `vitals` (what the metrics tell), `catalogue` (what changes seldom), `check` (what must hold).
+//! then `sweep` and `waiting` (what stood still, who waits), `months` (old orders out of the way), `reads` (what merchants ask), `story` (what our own people ask), `vitals` (what the metrics tell), `catalogue` (what changes seldom), `operators` and `audit` (who may do what, who did what), `check` (what must hold).
 
+pub mod audit;
 pub mod callbacks;
 mod catalogue;
 mod check;
@@ -16,11 +17,13 @@ pub mod feed;
 mod find;
 mod fleet;
 pub mod gates;
+pub mod instances;
 pub mod intake;
 pub mod life;
 pub mod load;
 mod migrate;
 mod months;
+pub mod operators;
 pub mod reads;
 pub mod resend;
 mod seal;

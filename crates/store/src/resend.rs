@@ -8,7 +8,9 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+pub(crate) use self::meant::first_code_at;
 use self::meant::{count, meant, span};
+use crate::audit::Deed;
 use crate::reads::OrderName;
 use crate::session::commit;
 use crate::{Store, StoreError};
@@ -131,8 +133,25 @@ impl Store {
         .ok_or(NoJob::NothingNamed)
     }
 
-    /// Takes a job; its first reports go out within seconds.
+    /// Takes a job that a merchant asks for; its first reports go out within seconds.
     pub async fn begin_resend(&self, request: &ResendRequest) -> Result<ResendJob, NoJob> {
+        self.take_resend(request, None).await
+    }
+
+    /// The same for one of our own people.
+    pub async fn begin_resend_by(
+        &self,
+        request: &ResendRequest,
+        deed: &Deed,
+    ) -> Result<ResendJob, NoJob> {
+        self.take_resend(request, Some(deed)).await
+    }
+
+    async fn take_resend(
+        &self,
+        request: &ResendRequest,
+        deed: Option<&Deed>,
+    ) -> Result<ResendJob, NoJob> {
         let (job, open) = self
             .bounded(async {
                 let mut session = self.session().await?;
@@ -173,6 +192,9 @@ impl Store {
                     )
                     .await?;
                 let job = job(&row)?;
+                if let Some(deed) = deed {
+                    deed.done(&tx, &format!("job {}, {total} reports", job.id)).await?;
+                }
                 commit(tx, "resend").await?;
                 session.give_back();
                 Ok::<_, StoreError>((Some(job), open))
@@ -210,22 +232,30 @@ impl Store {
         &self,
         id: Uuid,
         order: JobOrder,
+        deed: &Deed,
     ) -> Result<Option<ResendJob>, StoreError> {
         let (from, to): (&[i16], i16) = match order {
             JobOrder::Pause => (&[0], 1),
             JobOrder::Resume => (&[1], 0),
             JobOrder::Cancel => (&[0, 1], 2),
         };
-        self.bounded(async {
-            let session = self.session().await?;
-            let sql = format!(
-                "UPDATE resend_jobs SET state = $3, moved_at = now() WHERE job_id = $1 AND state = ANY ($2) RETURNING {JOB}"
-            );
-            let row = session.client().query_opt(&sql, &[&id, &from, &to]).await?;
-            session.give_back();
-            row.as_ref().map(job).transpose()
-        })
-        .await
+        let sql = format!(
+            "UPDATE resend_jobs SET state = $3, moved_at = now() WHERE job_id = $1 AND state = ANY ($2) RETURNING {JOB}"
+        );
+        let mut session = self.session().await?;
+        let (tx, row) = self
+            .bounded(async {
+                let tx = session.begin().await?;
+                let row = tx.query_opt(&sql, &[&id, &from, &to]).await?;
+                if row.is_some() {
+                    deed.done(&tx, "").await?;
+                }
+                Ok((tx, row))
+            })
+            .await?;
+        commit(tx, "resend").await?;
+        session.give_back();
+        row.as_ref().map(job).transpose()
     }
 
     /// Lets the next reports of running jobs go, as many as the time since the last round allows. Returns how many. Safe to run

@@ -2,7 +2,9 @@
 //!
 //! Accounts leave this room masked, and vouchers not at all: whoever looks into an order need not be able to use it.
 
+mod books;
 mod overview;
+mod pulse;
 mod search;
 
 use std::time::Duration;
@@ -18,7 +20,9 @@ use crate::reads::order_state;
 use crate::session::{Session, in_ms};
 use crate::{Store, StoreError};
 
+pub use books::LedgerLine;
 pub use overview::{BalanceLine, COUNTED_TO, LaneBacklog, Overview};
+pub use pulse::{OUTCOMES_OF, Pulse, SupplierOutcomes};
 pub use search::FoundOrder;
 
 /// How long the server works on one question of a person.

@@ -342,7 +342,7 @@ async fn twenty_bad_endpoints_of_two_hundred_disturb_nobody_but_themselves() {
     let listed = scene.platform.tool(&["endpoint", "list", "--json"]);
     assert_eq!(String::from_utf8_lossy(&listed.stdout).lines().count(), 12);
 
-    let overview = crate::harness::outside::get(&scene.platform.console).await;
+    let overview = scene.platform.console_page("/").await;
     assert_eq!(overview.matches("set aside</span>").count(), 12);
 
     // Each try says whose fault it was.

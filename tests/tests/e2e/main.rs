@@ -27,6 +27,7 @@ mod keys;
 mod looks;
 mod manifests;
 mod months;
+mod operators;
 mod pages;
 mod plans;
 mod pushes;

@@ -585,7 +585,10 @@ const REFUSED: [(&str, &[&str]); 6] = [
 ];
 
 /// What nobody of them may do, whatever else.
-const REFUSED_TO_ALL: [&str; 15] = [
+const REFUSED_TO_ALL: [&str; 18] = [
+    "UPDATE audit SET detail = 'x'",
+    "DELETE FROM audit",
+    "TRUNCATE audit",
     "UPDATE ledger SET prepaid_delta = 1",
     "DELETE FROM ledger",
     "TRUNCATE ledger",

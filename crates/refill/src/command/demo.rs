@@ -11,15 +11,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use console::actions::{self, Actor, NotDone, Saying};
 use simulator::MerchantClient;
 use store::Store;
-use store::doubt_desk::Word;
 use tokio::net::TcpListener;
 
 use self::orders::{Batch, batches};
 use self::progress::{Progress, watch};
 use self::stage::Stage;
 use super::dev::{self, Listen, Platform};
+use super::first_admin;
 use crate::process::told_to_stop;
 use crate::settings::Settings;
 
@@ -74,9 +75,11 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<Exit
     };
     let platform = dev::start(settings, servers, &stage.catalogue, listen).await?;
     stage.write_environment(&platform)?;
+    let admin = first_admin::add(&platform.process.store, &flags.data).await?;
     println!(
-        "Platform: {openapi_url}, console http://{}",
-        platform.addresses.console
+        "Platform: {openapi_url}, console http://{} (who signs in: {})",
+        platform.addresses.console,
+        admin.display()
     );
     let shown = tokio::select! {
         shown = show(&flags, &stage, &platform, &openapi_url) => Some(shown),
@@ -169,6 +172,15 @@ async fn send(client: &MerchantClient, batch: &Batch) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether it was done; that it could not be is no failure of the demo.
+fn told<T>(done: Result<T, NotDone>) -> anyhow::Result<bool> {
+    match done {
+        Ok(_) => Ok(true),
+        Err(NotDone::Store(error)) => Err(error.into()),
+        Err(_) => Ok(false),
+    }
+}
+
 /// What persons do with orders in doubt: look into the supplier's book and write down what it says.
 async fn settle(store: &Store, stage: &Stage) -> anyhow::Result<Vec<String>> {
     let mut said = vec![];
@@ -186,17 +198,17 @@ async fn settle(store: &Store, stage: &Stage) -> anyhow::Result<Vec<String>> {
             .iter()
             .any(|entry| entry.reference == reference && entry.charged > 0);
         let words = if charged { "charged" } else { "not charged" };
-        let word = |by: &str| Word {
+        let saying = Saying {
+            order: doubt.key.order,
             charged,
-            reason: format!("the book of {supplier} says {words} for {reference}"),
-            by: by.to_owned(),
+            evidence: format!("the book of {supplier} says {words} for {reference}"),
         };
-        let order = doubt.key.order;
-        if store.propose(order, &word("the first")).await?.is_err() {
-            continue;
-        }
-        let second = word("the second");
-        if store.confirm(order, &second, &catalogue).await?.is_ok() {
+        let [first, second] = ["the first", "the second"].map(Actor::command);
+        let settled = async {
+            actions::propose(store, &first, &saying).await?;
+            actions::confirm(store, &second, &saying, &catalogue).await
+        };
+        if told(settled.await)? {
             said.push(format!(
                 "Two persons were asked about {} ({}), attempt {attempt} at {supplier}: {words}",
                 doubt.key.order, doubt.reason

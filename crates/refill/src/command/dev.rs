@@ -8,7 +8,7 @@ use servers::Servers;
 use store::{Secrets, Store};
 use tokio::net::TcpListener;
 
-use super::catalog;
+use super::{catalog, first_admin};
 use crate::process::{Process, told_to_stop};
 use crate::role;
 use crate::settings::Settings;
@@ -68,6 +68,7 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> 
         started = start(settings, servers, &flags.catalog, listen) => started?,
         () = told_to_stop() => return Ok(()),
     };
+    let admin = first_admin::add(&platform.process.store, &flags.data).await?;
     let at = platform.addresses;
     println!(
         "{}",
@@ -75,6 +76,7 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> 
             "ready": true,
             "openapi": format!("http://{}", at.openapi),
             "console": format!("http://{}", at.console),
+            "consoleAdmin": admin,
             "admin": format!("http://{}", at.admin),
             "database": platform.servers.database_url(),
             "amqp": platform.servers.amqp_url(),

@@ -1,9 +1,10 @@
 //! `refill doubt`: orders whose outcome only evidence or persons can tell, and contradictions after the end.
 
+use console::actions::{self, Actor, Saying as Said};
 use domain::{Money, OrderCode};
 use serde_json::json;
 use store::Store;
-use store::doubt_desk::{Closed, OpenCase, Word};
+use store::doubt_desk::{Closed, OpenCase};
 
 use crate::settings::Settings;
 
@@ -21,6 +22,9 @@ pub(crate) struct Saying {
     /// What the decision rests on; kept with the order.
     #[arg(long)]
     evidence: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     operator: Operator,
 }
@@ -29,7 +33,7 @@ pub(crate) struct Saying {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Operator {
     /// Who decides; the login name if it is not given.
-    #[arg(long = "as", value_name = "NAME", env = "REFILL_OPERATOR")]
+    #[arg(id = "as", long = "as", value_name = "NAME", env = "REFILL_OPERATOR")]
     name: Option<String>,
 }
 
@@ -56,20 +60,20 @@ impl Operator {
         );
         Ok(name)
     }
+
+    /// The same as whoever acts.
+    pub(crate) fn actor(&self) -> anyhow::Result<Actor> {
+        Ok(Actor::command(&self.name()?))
+    }
 }
 
 impl Saying {
-    fn word(&self) -> anyhow::Result<Word> {
-        let reason = self.evidence.trim();
-        anyhow::ensure!(
-            (1..=1_000).contains(&reason.chars().count()),
-            "--evidence: 1 to 1000 characters that say what the decision rests on"
-        );
-        Ok(Word {
+    fn said(&self) -> Said {
+        Said {
+            order: self.order,
             charged: self.outcome == Outcome::Charged,
-            reason: reason.to_owned(),
-            by: self.operator.name()?,
-        })
+            evidence: self.evidence.clone(),
+        }
     }
 }
 
@@ -139,44 +143,42 @@ fn tell(case: &OpenCase) {
 
 /// The first person's word.
 pub(crate) async fn propose(settings: &Settings, saying: &Saying) -> anyhow::Result<()> {
-    let word = saying.word()?;
+    let (actor, said) = (saying.operator.actor()?, saying.said());
     let store = Store::new(&settings.store()?)?;
-    store.propose(saying.order, &word).await??;
-    tracing::info!(order = %saying.order, operator = word.by, charged = word.charged, "doubt: proposed");
+    actions::propose(&store, &actor, &said).await?;
+    let word = outcome(said.charged);
+    if saying.json {
+        println!(
+            "{}",
+            json!({"orderCode": said.order, "proposed": word, "by": actor.name})
+        );
+        return Ok(());
+    }
     println!(
-        "{} is proposed by {}; another person has to confirm it: refill doubt confirm {} {} --evidence \"…\"",
-        outcome(word.charged),
-        word.by,
-        saying.order,
-        outcome(word.charged),
+        "{word} is proposed by {}; another person has to confirm it: refill doubt confirm {} {word} --evidence \"…\"",
+        actor.name, said.order,
     );
     Ok(())
 }
 
 /// The second person's word.
 pub(crate) async fn confirm(settings: &Settings, saying: &Saying) -> anyhow::Result<()> {
-    let word = saying.word()?;
+    let (actor, said) = (saying.operator.actor()?, saying.said());
     let store = Store::new(&settings.store()?)?;
     let catalogue = store.catalogue().await?;
-    let closed = store.confirm(saying.order, &word, &catalogue).await??;
-    closed_by(saying.order, closed, &word);
+    let closed = actions::confirm(&store, &actor, &said, &catalogue).await?;
+    tell_closed(saying, closed);
     Ok(())
 }
 
 /// One person's word, where the settings let it stand alone.
 pub(crate) async fn settle(settings: &Settings, saying: &Saying) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        settings.doubt.operators == 1,
-        "doubt.operators is {}: one person proposes (refill doubt propose), another one confirms (refill doubt confirm)",
-        settings.doubt.operators
-    );
-    let word = saying.word()?;
+    let (actor, said) = (saying.operator.actor()?, saying.said());
     let store = Store::new(&settings.store()?)?;
     let catalogue = store.catalogue().await?;
-    let closed = store
-        .settle_alone(saying.order, &word, &catalogue)
-        .await??;
-    closed_by(saying.order, closed, &word);
+    let needed = settings.doubt.operators;
+    let closed = actions::settle(&store, &actor, &said, needed, &catalogue).await?;
+    tell_closed(saying, closed);
     Ok(())
 }
 
@@ -184,9 +186,18 @@ const fn outcome(charged: bool) -> &'static str {
     if charged { "charged" } else { "not-charged" }
 }
 
-fn closed_by(order: OrderCode, closed: Closed, word: &Word) {
-    tracing::info!(%order, operator = word.by, charged = word.charged, "doubt: closed");
+fn tell_closed(saying: &Saying, closed: Closed) {
+    let order = saying.order;
     match closed {
+        Closed::Settled(state) if saying.json => {
+            println!("{}", json!({"orderCode": order, "state": state.word()}));
+        }
+        Closed::Adjusted(moved) if saying.json => {
+            println!(
+                "{}",
+                json!({"orderCode": order, "adjusted": moved.to_string()})
+            );
+        }
         Closed::Settled(state) => println!("{order} is {} now", state.word()),
         Closed::Adjusted(Money::ZERO) => {
             println!("{order} stays as it is, nothing had to be adjusted");

@@ -1,12 +1,14 @@
 //! `refill endpoint`: merchants' endpoints that are not well, and what to do about them.
 
 use anyhow::Context;
+use console::actions;
 use domain::Endpoint;
 use openapi::requests::CallbackUrl;
 use serde_json::json;
 use store::Store;
 use store::endpoints::{EndpointLine, Standing};
 
+use crate::command::doubt::Operator;
 use crate::command::gates::Word;
 use crate::settings::Settings;
 
@@ -23,6 +25,9 @@ pub(crate) enum EndpointTool {
     Pause {
         /// Scheme, host and port, as in `https://shop.example:8443`; `//shop.example` for a whole host.
         endpoint: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         word: Word,
     },
@@ -30,6 +35,11 @@ pub(crate) enum EndpointTool {
     Resume {
         /// As `refill endpoint list` names it.
         endpoint: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        operator: Operator,
     },
 }
 
@@ -45,19 +55,38 @@ pub(crate) async fn run(settings: &Settings, tool: EndpointTool) -> anyhow::Resu
                 print(line, json);
             }
         }
-        EndpointTool::Pause { endpoint, word } => {
+        EndpointTool::Pause {
+            endpoint,
+            json,
+            word,
+        } => {
             let endpoint = named(&endpoint)?;
-            let (who, why) = word.said()?;
-            store
-                .pause_endpoint(&endpoint, &format!("paused by {who}: {why}"))
+            actions::pause_endpoint(&store, &word.operator.actor()?, &endpoint, &word.reason)
                 .await?;
-            println!("{endpoint} is paused");
+            if json {
+                println!(
+                    "{}",
+                    json!({"endpoint": endpoint.as_str(), "state": "paused"})
+                );
+            } else {
+                println!("{endpoint} is paused");
+            }
         }
-        EndpointTool::Resume { endpoint } => {
+        EndpointTool::Resume {
+            endpoint,
+            json,
+            operator,
+        } => {
             let endpoint = named(&endpoint)?;
-            let resumed = store.resume_endpoint(&endpoint).await?;
-            anyhow::ensure!(resumed, "{endpoint} is neither paused nor set aside");
-            println!("{endpoint} is probed with the next report that is due");
+            actions::resume_endpoint(&store, &operator.actor()?, &endpoint).await?;
+            if json {
+                println!(
+                    "{}",
+                    json!({"endpoint": endpoint.as_str(), "state": "set aside"})
+                );
+            } else {
+                println!("{endpoint} is probed with the next report that is due");
+            }
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! `refill supplier` and `refill lane`: what is shut for new orders, by hand or by its own failures.
 
+use console::actions::{self, Gate, NotDone};
 use domain::{Lane, SupplierId};
 use serde_json::json;
 use store::Store;
@@ -13,21 +14,9 @@ use crate::settings::Settings;
 pub(crate) struct Word {
     /// Why; shown to whoever looks.
     #[arg(long, default_value = "")]
-    reason: String,
+    pub(crate) reason: String,
     #[command(flatten)]
-    operator: Operator,
-}
-
-impl Word {
-    /// Who, and why.
-    pub(crate) fn said(&self) -> anyhow::Result<(String, &str)> {
-        let reason = self.reason.trim();
-        anyhow::ensure!(
-            reason.chars().count() <= 200,
-            "--reason: at most 200 characters"
-        );
-        Ok((self.operator.name()?, reason))
-    }
+    pub(crate) operator: Operator,
 }
 
 /// `refill supplier …`
@@ -46,6 +35,9 @@ pub(crate) enum SupplierTool {
         /// In this lane only.
         #[arg(long)]
         lane: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         word: Word,
     },
@@ -56,6 +48,11 @@ pub(crate) enum SupplierTool {
         /// In this lane only.
         #[arg(long)]
         lane: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        operator: Operator,
     },
 }
 
@@ -66,6 +63,9 @@ pub(crate) enum LaneTool {
     Pause {
         /// The lane.
         lane: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         word: Word,
     },
@@ -73,6 +73,11 @@ pub(crate) enum LaneTool {
     Resume {
         /// The lane.
         lane: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        operator: Operator,
     },
 }
 
@@ -83,83 +88,71 @@ pub(crate) async fn supplier(settings: &Settings, tool: SupplierTool) -> anyhow:
         SupplierTool::Pause {
             supplier,
             lane,
+            json,
             word,
-        } => {
-            let supplier = known_supplier(&store, &supplier).await?;
-            let lane = match lane {
-                Some(lane) => Some(known_lane(&store, &lane).await?),
-                None => None,
-            };
-            pause(&store, Some(&supplier), lane.as_ref(), &word).await
-        }
-        SupplierTool::Resume { supplier, lane } => {
-            let (supplier, lane) = (SupplierId::new(supplier), lane.map(Lane::new));
-            resume(&store, Some(&supplier), lane.as_ref()).await
-        }
+        } => pause(&store, &gate(supplier, lane), &word, json).await,
+        SupplierTool::Resume {
+            supplier,
+            lane,
+            json,
+            operator,
+        } => resume(&store, &gate(supplier, lane), &operator, json).await,
     }
 }
 
 pub(crate) async fn lane(settings: &Settings, tool: LaneTool) -> anyhow::Result<()> {
     let store = Store::new(&settings.store()?)?;
     match tool {
-        LaneTool::Pause { lane, word } => {
-            let lane = known_lane(&store, &lane).await?;
-            pause(&store, None, Some(&lane), &word).await
+        LaneTool::Pause { lane, json, word } => {
+            pause(&store, &Gate::Lane(Lane::new(lane)), &word, json).await
         }
-        LaneTool::Resume { lane } => resume(&store, None, Some(&Lane::new(lane))).await,
+        LaneTool::Resume {
+            lane,
+            json,
+            operator,
+        } => resume(&store, &Gate::Lane(Lane::new(lane)), &operator, json).await,
     }
 }
 
-async fn known_supplier(store: &Store, id: &str) -> anyhow::Result<SupplierId> {
-    let id = SupplierId::new(id);
-    let known = store.catalogue().await?.suppliers.contains_key(&id);
-    anyhow::ensure!(known, "there is no supplier {id}");
-    Ok(id)
+fn gate(supplier: String, lane: Option<String>) -> Gate {
+    let supplier = SupplierId::new(supplier);
+    match lane {
+        Some(lane) => Gate::SupplierInLane(supplier, Lane::new(lane)),
+        None => Gate::Supplier(supplier),
+    }
 }
 
-async fn known_lane(store: &Store, name: &str) -> anyhow::Result<Lane> {
-    let lane = Lane::new(name);
-    let known = store.catalogue().await?.lanes().contains(&lane);
-    anyhow::ensure!(known, "no product travels the lane {lane}");
-    Ok(lane)
-}
-
-async fn pause(
-    store: &Store,
-    supplier: Option<&SupplierId>,
-    lane: Option<&Lane>,
-    word: &Word,
-) -> anyhow::Result<()> {
-    let (by, reason) = word.said()?;
-    let what = named(supplier, lane);
-    if store.pause(supplier, lane, &by, reason).await? {
-        tracing::info!(
-            supplier = supplier.map(SupplierId::as_str),
-            lane = lane.map(Lane::as_str),
-            operator = by,
-            reason,
-            "paused"
-        );
-        println!("{what} is paused: the whole fleet knows within seconds");
-    } else {
-        println!("{what} was paused already");
+async fn pause(store: &Store, gate: &Gate, word: &Word, as_json: bool) -> anyhow::Result<()> {
+    let catalogue = store.catalogue().await?;
+    let actor = word.operator.actor()?;
+    let changed = match actions::pause(store, &actor, gate, &word.reason, &catalogue).await {
+        Ok(()) => true,
+        Err(NotDone::Unchanged(_)) => false,
+        Err(why) => return Err(why.into()),
+    };
+    match changed {
+        _ if as_json => println!(
+            "{}",
+            json!({"paused": gate.to_string(), "changed": changed})
+        ),
+        true => println!("{gate} is paused: the whole fleet knows within seconds"),
+        false => println!("{gate} was paused already"),
     }
     Ok(())
 }
 
 async fn resume(
     store: &Store,
-    supplier: Option<&SupplierId>,
-    lane: Option<&Lane>,
+    gate: &Gate,
+    operator: &Operator,
+    as_json: bool,
 ) -> anyhow::Result<()> {
-    let what = named(supplier, lane);
-    anyhow::ensure!(store.resume(supplier, lane).await?, "{what} was not paused");
-    tracing::info!(
-        supplier = supplier.map(SupplierId::as_str),
-        lane = lane.map(Lane::as_str),
-        "resumed"
-    );
-    println!("{what} takes new orders again");
+    actions::resume(store, &operator.actor()?, gate).await?;
+    if as_json {
+        println!("{}", json!({"resumed": gate.to_string(), "changed": true}));
+    } else {
+        println!("{gate} takes new orders again");
+    }
     Ok(())
 }
 

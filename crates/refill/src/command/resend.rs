@@ -1,6 +1,7 @@
 //! `refill callback parked|resend|jobs|pause|resume|cancel`: reports that were given up, and jobs that send reports again.
 
 use anyhow::Context;
+use console::actions;
 use domain::{BusinessId, OrderCode, UnixMs};
 use serde_json::json;
 use store::Store;
@@ -90,8 +91,7 @@ pub(crate) async fn run(settings: &Settings, flags: &Flags) -> anyhow::Result<()
         }
         return Ok(());
     }
-    let job = store.begin_resend(&request).await?;
-    tracing::info!(job = %job.id, business = %job.business, reports = job.total, operator = job.asked_by, "resend asked for");
+    let job = actions::resend(&store, &flags.operator.actor()?, &request).await?;
     if flags.json {
         println!("{}", as_json(&job));
     } else {
@@ -192,15 +192,27 @@ pub(crate) async fn jobs(settings: &Settings, flags: &Jobs) -> anyhow::Result<()
     Ok(())
 }
 
+/// The flags of `refill callback pause|resume|cancel`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Job {
+    /// Its number.
+    #[arg(value_name = "JOB")]
+    id: Uuid,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    operator: Operator,
+}
+
 /// Pauses, resumes or cancels a job.
-pub(crate) async fn order(settings: &Settings, id: Uuid, order: JobOrder) -> anyhow::Result<()> {
-    let store = Store::new(&settings.store()?)?;
-    let job = store.order_resend_job(id, order).await?;
-    let job = job.with_context(|| match order {
-        JobOrder::Pause => format!("no job {id} is running"),
-        JobOrder::Resume => format!("no job {id} is paused"),
-        JobOrder::Cancel => format!("no job {id} is running or paused"),
-    })?;
+pub(crate) async fn order(settings: &Settings, flags: &Job, order: JobOrder) -> anyhow::Result<()> {
+    let (store, id) = (Store::new(&settings.store()?)?, flags.id);
+    let job = actions::order_job(&store, &flags.operator.actor()?, id, order).await?;
+    if flags.json {
+        println!("{}", as_json(&job));
+        return Ok(());
+    }
     println!(
         "job {id} is {}: {} of {}",
         state(job.state),

@@ -1,6 +1,7 @@
 //! For people: what is parked; and what is forgotten after a while.
 
 use domain::{BusinessId, OrderCode, OrderKey, UnixMs};
+use uuid::Uuid;
 
 use crate::{Store, StoreError};
 
@@ -32,6 +33,19 @@ impl Store {
         business: Option<&BusinessId>,
         limit: i64,
     ) -> Result<Vec<ParkedReport>, StoreError> {
+        self.parked_reports_after(business, None, limit).await
+    }
+
+    /// The same, after the report that a page ended with.
+    pub async fn parked_reports_after(
+        &self,
+        business: Option<&BusinessId>,
+        after: Option<&OrderKey>,
+        limit: i64,
+    ) -> Result<Vec<ParkedReport>, StoreError> {
+        let (last, code) = after.map_or(("", Uuid::nil()), |key| {
+            (key.business.as_str(), key.order.uuid())
+        });
         self.bounded(async {
             let session = self.session().await?;
             let statement = session
@@ -42,12 +56,12 @@ impl Store {
                      FROM callbacks c
                      LEFT JOIN callback_tries t ON t.business_id = c.business_id AND t.order_code = c.order_code
                           AND t.epoch = c.epoch
-                     WHERE c.state = 3 AND ($1::text IS NULL OR c.business_id = $1)
+                     WHERE c.state = 3 AND ($1::text IS NULL OR c.business_id = $1) AND (c.business_id, c.order_code) > ($3, $4)
                      ORDER BY c.business_id, c.order_code LIMIT $2",
                 )
                 .await?;
             let business = business.map(BusinessId::as_str);
-            let rows = session.client().query(&statement, &[&business, &limit]).await?;
+            let rows = session.client().query(&statement, &[&business, &limit, &last, &code]).await?;
             session.give_back();
             Ok(rows
                 .iter()

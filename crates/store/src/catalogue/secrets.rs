@@ -25,7 +25,7 @@ pub(super) fn of_supplier(supplier: &str) -> String {
 /// not read it (`migrations/access.sql`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Secrets {
-    /// Keys of accounts.
+    /// MD5 keys of accounts; their public keys are no secret.
     pub of_accounts: bool,
     /// The platform's own keys.
     pub of_platform: bool,

@@ -70,9 +70,7 @@ async fn read(
         let business = business(&row)?;
         catalogue.businesses.insert(business.id.clone(), business);
     }
-    if secrets.of_accounts {
-        read_account_keys(tx, keys, &mut catalogue).await?;
-    }
+    read_account_keys(tx, secrets.of_accounts.then_some(keys), &mut catalogue).await?;
     let products =
         "SELECT p.*, p.attach_fields::text AS attach_text, s.product_code IS NOT NULL AS counted
                     FROM products p LEFT JOIN stock s USING (product_code)";
@@ -161,19 +159,31 @@ async fn platform_keys(
     Ok(found)
 }
 
+/// Without `keys` the public ones; of a secret one only that it is there, with an empty text.
 async fn read_account_keys(
     tx: &Transaction<'_>,
-    keys: &MasterKeys,
+    keys: Option<&MasterKeys>,
     catalogue: &mut Catalogue,
 ) -> Result<(), StoreError> {
-    let of_businesses = "SELECT business_id, kind, key, (extract(epoch FROM not_before) * 1000)::bigint,
-                       (extract(epoch FROM not_after) * 1000)::bigint FROM business_keys ORDER BY business_id, kind, key";
-    for row in tx.query(of_businesses, &[]).await? {
+    let from = match keys {
+        Some(_) => "key AS text, not_before, not_after FROM business_keys",
+        None => "public_key AS text, not_before, not_after FROM account_keys",
+    };
+    let of_businesses = format!(
+        "SELECT business_id, kind, text, (extract(epoch FROM not_before) * 1000)::bigint,
+                (extract(epoch FROM not_after) * 1000)::bigint
+         FROM (SELECT business_id, kind, {from}) k ORDER BY business_id, kind, text"
+    );
+    for row in tx.query(&of_businesses, &[]).await? {
         if let Some(business) = catalogue.businesses.get_mut(row.get::<_, &str>(0)) {
             let place = secrets::of_business(business.id.as_str());
+            let text = row.get::<_, Option<&str>>(2).unwrap_or_default();
             business.keys.push(BusinessKey {
                 kind: kind(row.get(1))?,
-                text: keys.open(&place, row.get(2))?,
+                text: match keys {
+                    Some(keys) => keys.open(&place, text)?,
+                    None => text.to_owned(),
+                },
                 not_before: row.get::<_, Option<i64>>(3).map(UnixMs),
                 not_after: row.get::<_, Option<i64>>(4).map(UnixMs),
             });

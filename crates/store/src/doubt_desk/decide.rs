@@ -7,6 +7,7 @@ use deadpool_postgres::Transaction;
 use domain::{Catalogue, Money, OrderCode, OrderKey, OrderState};
 use tokio_postgres::error::SqlState;
 
+use crate::audit::Deed;
 use crate::session::commit;
 use crate::{Store, StoreError};
 
@@ -69,6 +70,7 @@ impl Store {
         &self,
         order: OrderCode,
         word: &Word,
+        deed: &Deed,
     ) -> Result<Result<(), Refusal>, StoreError> {
         let Some(key) = self.find_order(order).await? else {
             return Ok(Err(Refusal::NoOrder));
@@ -93,6 +95,7 @@ impl Store {
                     &[&business, &code, &case.doubt_no, &word.charged, &word.by, &word.reason],
                 )
                 .await?;
+                deed.done(&tx, "").await?;
                 Ok((tx, Ok(())))
             })
             .await?;
@@ -107,6 +110,7 @@ impl Store {
         order: OrderCode,
         word: &Word,
         catalogue: &Catalogue,
+        deed: &Deed,
     ) -> Result<Result<Closed, Refusal>, StoreError> {
         let Some(key) = self.find_order(order).await? else {
             return Ok(Err(Refusal::NoOrder));
@@ -128,7 +132,13 @@ impl Store {
         };
         if case.is_discrepancy {
             let adjusted = self
-                .bounded(async { adjust(&tx, &key, &case, &proposal, word).await })
+                .bounded(async {
+                    let closed = adjust(&tx, &key, &case, &proposal, word).await?;
+                    if let Ok(Closed::Adjusted(moved)) = &closed {
+                        deed.done(&tx, &format!("moved {moved}")).await?;
+                    }
+                    Ok(closed)
+                })
                 .await;
             let closed = match adjusted {
                 Err(StoreError::Refused(error))
@@ -149,7 +159,7 @@ impl Store {
             reason: proposal.reason,
             ..word.clone()
         };
-        self.settle_alone(order, &agreed, catalogue).await
+        self.settle_alone(order, &agreed, catalogue, deed).await
     }
 }
 
@@ -181,7 +191,7 @@ fn agreed(case: &Case, word: &Word) -> Result<Word, Refusal> {
     let Some(proposal) = &case.proposal else {
         return Err(Refusal::NothingProposed);
     };
-    if proposal.by == word.by {
+    if proposal.by.eq_ignore_ascii_case(&word.by) {
         return Err(Refusal::SamePerson(word.by.clone()));
     }
     if proposal.charged != word.charged {

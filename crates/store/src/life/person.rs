@@ -4,8 +4,9 @@ use domain::life::Event;
 use domain::{BusinessId, Catalogue, Evidence, OrderCode, OrderKey};
 use uuid::Uuid;
 
-use super::load::Locking;
-use super::{Fate, Happening, Moved, Room};
+use super::happen::{Act, Happening};
+use super::{Fate, Moved, Room};
+use crate::audit::Deed;
 use crate::{Store, StoreError};
 
 /// Orders that one transaction withdraws.
@@ -39,6 +40,7 @@ impl Store {
         &self,
         settlement: &Settlement,
         catalogue: &Catalogue,
+        deed: &Deed,
     ) -> Result<Result<Moved, NotSettled>, StoreError> {
         let Some(key) = self.find_order(settlement.order).await? else {
             return Ok(Err(NotSettled::NoOrder));
@@ -54,9 +56,8 @@ impl Store {
         };
         let (_, moved) = self
             .happen(
-                "settle",
+                Act::by("settle", deed),
                 vec![happening],
-                Locking::Wait,
                 catalogue,
                 Room::default(),
             )
@@ -74,6 +75,7 @@ impl Store {
         keys: &[OrderKey],
         note: &str,
         catalogue: &Catalogue,
+        deed: &Deed,
     ) -> Result<Vec<Moved>, StoreError> {
         let mut cancelled = Vec::with_capacity(keys.len());
         for some in keys.chunks(CANCELLED_AT_ONCE) {
@@ -88,9 +90,8 @@ impl Store {
                 .collect();
             let (_, moved) = self
                 .happen(
-                    "cancel",
+                    Act::by("cancel", deed),
                     happenings,
-                    Locking::Wait,
                     catalogue,
                     Room::default(),
                 )

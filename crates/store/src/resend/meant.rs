@@ -81,7 +81,7 @@ pub(super) async fn span(
 }
 
 /// Codes begin with the millisecond in which they were made.
-fn first_code_at(at: UnixMs) -> Uuid {
+pub(crate) fn first_code_at(at: UnixMs) -> Uuid {
     let ms = u128::try_from(at.0.max(0)).unwrap_or_default();
     Uuid::from_u128(ms << 80)
 }

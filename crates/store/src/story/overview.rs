@@ -3,6 +3,7 @@
 
 use domain::{BusinessId, Lane, Money, UnixMs};
 
+use super::books::balance;
 use super::one_moment;
 use crate::{Store, StoreError};
 
@@ -142,18 +143,7 @@ impl Store {
                         late_ms: row.get::<_, Option<i64>>(4).unwrap_or(0).max(0),
                     })
                     .collect(),
-                balances: balances
-                    .iter()
-                    .map(|row| BalanceLine {
-                        business: BusinessId::new(row.get::<_, String>(0)),
-                        merchant: row.get(1),
-                        enabled: row.get(2),
-                        prepaid: Money::from_units(row.get(3)),
-                        held: Money::from_units(row.get(4)),
-                        credit_line: Money::from_units(row.get(5)),
-                        left: Money::from_units(row.get(6)),
-                    })
-                    .collect(),
+                balances: balances.iter().map(balance).collect(),
             })
         })
         .await

@@ -2,6 +2,7 @@
 
 use domain::{
     BusinessId, Money, OrderCode, OrderKey, OrderState, ProductCode, UnixMs, masked_account,
+    reference,
 };
 use uuid::Uuid;
 
@@ -36,14 +37,19 @@ pub struct FoundOrder {
 }
 
 impl Store {
-    /// Orders of all businesses whose own number, or whose merchant's number of the order or the batch, is exactly this, the
-    /// oldest first, at most 50.
+    /// Orders of all businesses whose own number, whose merchant's number of the order or the batch, whose reference at a supplier, or
+    /// whose account is exactly this, the newest first, at most 50.
     pub async fn find_orders(&self, query: &str) -> Result<Vec<FoundOrder>, StoreError> {
         // PostgreSQL keeps no NUL in a text, so no number holds one.
         if query.is_empty() || query.contains('\0') || query.chars().count() > LONGEST_NUMBER {
             return Ok(Vec::new());
         }
-        let code: Option<Uuid> = query.parse::<OrderCode>().ok().map(OrderCode::uuid);
+        // A reference holds the code of its order.
+        let code = query
+            .parse::<OrderCode>()
+            .ok()
+            .or_else(|| reference::order_of(query));
+        let code: Option<Uuid> = code.map(OrderCode::uuid);
         self.bounded(async {
             let mut session = self.session().await?;
             let read = one_moment(&mut session).await?;
@@ -67,11 +73,13 @@ impl Store {
                              WHERE business_id = n.business_id AND batch_id = n.batch_id
                                AND order_code BETWEEN n.first_code AND n.last_code
                              ORDER BY order_code LIMIT $3) o
+                         UNION
+                         (SELECT business_id, order_code FROM orders WHERE account = $2 ORDER BY order_code DESC LIMIT $3)
                      )
                      SELECT o.business_id, o.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.price,
                             o.state, (extract(epoch FROM o.created_at) * 1000)::bigint
                      FROM found JOIN orders o USING (business_id, order_code) JOIN batches b USING (business_id, batch_id)
-                     ORDER BY o.order_code LIMIT $3",
+                     ORDER BY o.order_code DESC LIMIT $3",
                 )
                 .await?;
             let rows = read.query(&statement, &[&code, &query, &MOST_FOUND]).await?;

@@ -17,6 +17,8 @@ pub(crate) const CATALOGUE: &str = include_str!("catalogue.toml");
 pub(crate) struct Platform {
     pub(crate) openapi: String,
     pub(crate) console: String,
+    /// The file that says who signs in to the console.
+    console_admin: PathBuf,
     pub(crate) admin: String,
     pub(crate) folder: PathBuf,
     listen: String,
@@ -32,6 +34,8 @@ struct ReadyLine {
     ready: bool,
     openapi: String,
     console: String,
+    #[serde(rename = "consoleAdmin")]
+    console_admin: PathBuf,
     admin: String,
 }
 
@@ -96,6 +100,7 @@ impl Platform {
         let mut platform = Self {
             openapi: format!("http://{listen}"),
             console: String::new(),
+            console_admin: PathBuf::new(),
             admin: String::new(),
             folder,
             listen,
@@ -117,8 +122,39 @@ impl Platform {
         assert!(ready.ready);
         assert_eq!(ready.openapi, self.openapi);
         self.console = ready.console;
+        self.console_admin = ready.console_admin;
         self.admin = ready.admin;
         self.process = Some(process);
+    }
+
+    /// A page of the console, as whoever has signed in sees it.
+    pub(crate) async fn console_page(&self, path: &str) -> String {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&self.console_admin)
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let admin = std::fs::read_to_string(&self.console_admin).unwrap();
+        let (name, password) = admin.trim().split_once('\n').unwrap();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        let sign_in = client
+            .post(format!("{}/sign-in", self.console))
+            .header("origin", &self.console)
+            .form(&[("name", name), ("password", password)]);
+        let signed_in = sign_in.send().await.unwrap();
+        let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        let page = client
+            .get(format!("{}{path}", self.console))
+            .header("cookie", cookie);
+        let page = page.send().await.unwrap();
+        assert_eq!(page.status(), 200, "{path}");
+        page.text().await.unwrap()
     }
 
     /// From the next start on.

@@ -1,6 +1,5 @@
 //! The demo's outside: two suppliers and a merchant, their keys, and the catalogue that names them.
 
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::command::dev::Platform;
+use crate::command::first_admin::write_secret;
 
 pub(super) const MERCHANT: &str = "demo-merchant";
 pub(super) const BUSINESS: &str = "demo-shop";
@@ -200,17 +200,4 @@ fn pair(data: &Path, name: &str) -> anyhow::Result<RsaPair> {
     write_secret(&private_file, &pair.private_pem)?;
     std::fs::write(&public_file, &pair.public_pem)?;
     Ok(pair)
-}
-
-fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
-    use std::io::Write;
-    let mut file = std::fs::File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| path.display().to_string())?;
-    file.write_all(text.as_bytes())?;
-    Ok(())
 }

@@ -1,0 +1,164 @@
+//! Who may do what: one pure function.
+
+use store::operators::Role;
+
+/// What gives somebody the right to act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// The role with which they signed in.
+    Role(Role),
+    /// The database's password, which a subcommand needs anyway.
+    Command,
+}
+
+/// What somebody may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the word below")]
+pub enum Action {
+    SignIn,
+    SignOut,
+    OwnPassword,
+    PauseSupplier,
+    ResumeSupplier,
+    PauseLane,
+    ResumeLane,
+    PauseEndpoint,
+    ResumeEndpoint,
+    Resend,
+    PauseJob,
+    ResumeJob,
+    CancelJob,
+    CancelOrder,
+    ProposeDoubt,
+    ConfirmDoubt,
+    SettleDoubt,
+    AddOperator,
+    SetRole,
+    SetActive,
+    SetPassword,
+}
+
+impl Action {
+    /// All of them.
+    pub const ALL: [Self; 21] = [
+        Self::SignIn,
+        Self::SignOut,
+        Self::OwnPassword,
+        Self::PauseSupplier,
+        Self::ResumeSupplier,
+        Self::PauseLane,
+        Self::ResumeLane,
+        Self::PauseEndpoint,
+        Self::ResumeEndpoint,
+        Self::Resend,
+        Self::PauseJob,
+        Self::ResumeJob,
+        Self::CancelJob,
+        Self::CancelOrder,
+        Self::ProposeDoubt,
+        Self::ConfirmDoubt,
+        Self::SettleDoubt,
+        Self::AddOperator,
+        Self::SetRole,
+        Self::SetActive,
+        Self::SetPassword,
+    ];
+
+    /// As the audit keeps it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign-in",
+            Self::SignOut => "sign-out",
+            Self::OwnPassword => "own-password",
+            Self::PauseSupplier => "supplier.pause",
+            Self::ResumeSupplier => "supplier.resume",
+            Self::PauseLane => "lane.pause",
+            Self::ResumeLane => "lane.resume",
+            Self::PauseEndpoint => "endpoint.pause",
+            Self::ResumeEndpoint => "endpoint.resume",
+            Self::Resend => "callback.resend",
+            Self::PauseJob => "job.pause",
+            Self::ResumeJob => "job.resume",
+            Self::CancelJob => "job.cancel",
+            Self::CancelOrder => "order.cancel",
+            Self::ProposeDoubt => "doubt.propose",
+            Self::ConfirmDoubt => "doubt.confirm",
+            Self::SettleDoubt => "doubt.settle",
+            Self::AddOperator => "operator.add",
+            Self::SetRole => "operator.role",
+            Self::SetActive => "operator.active",
+            Self::SetPassword => "operator.password",
+        }
+    }
+
+    /// The least role that may do it.
+    pub const fn least(self) -> Role {
+        match self {
+            Self::SignIn | Self::SignOut | Self::OwnPassword => Role::Viewer,
+            Self::PauseSupplier
+            | Self::ResumeSupplier
+            | Self::PauseLane
+            | Self::ResumeLane
+            | Self::PauseEndpoint
+            | Self::ResumeEndpoint
+            | Self::Resend
+            | Self::PauseJob
+            | Self::ResumeJob
+            | Self::CancelJob
+            | Self::CancelOrder
+            | Self::ProposeDoubt => Role::Operator,
+            Self::ConfirmDoubt | Self::SettleDoubt => Role::Approver,
+            Self::AddOperator | Self::SetRole | Self::SetActive | Self::SetPassword => Role::Admin,
+        }
+    }
+}
+
+/// Whether this right is enough for that action.
+pub fn may(right: Right, action: Action) -> bool {
+    match right {
+        Right::Role(role) => role >= action.least(),
+        Right::Command => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_viewer_changes_nothing_and_nobody_but_an_admin_says_who_may_what() {
+        let may_do = |role| {
+            let allowed = |action: &Action| may(Right::Role(role), *action);
+            Action::ALL
+                .into_iter()
+                .filter(allowed)
+                .map(Action::word)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            may_do(Role::Viewer),
+            ["sign-in", "sign-out", "own-password"]
+        );
+        assert!(may_do(Role::Operator).contains(&"doubt.propose"));
+        assert!(!may_do(Role::Operator).contains(&"doubt.confirm"));
+        assert!(may_do(Role::Approver).contains(&"doubt.confirm"));
+        assert!(
+            !may_do(Role::Approver)
+                .iter()
+                .any(|word| word.starts_with("operator."))
+        );
+        assert_eq!(may_do(Role::Admin).len(), Action::ALL.len());
+        assert!(
+            Action::ALL
+                .into_iter()
+                .all(|action| may(Right::Command, action))
+        );
+    }
+
+    #[test]
+    fn each_action_has_a_word_of_its_own() {
+        let words: std::collections::BTreeSet<_> =
+            Action::ALL.into_iter().map(Action::word).collect();
+        assert_eq!(words.len(), Action::ALL.len());
+    }
+}

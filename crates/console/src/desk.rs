@@ -1,0 +1,92 @@
+//! What pages are made from, and the bounds within which they ask for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Catalogue, ProductCode};
+use store::operators::SessionRules;
+use store::{Store, StoreError};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::Settings;
+use crate::door::Tries;
+use crate::pages::LastSight;
+use crate::passwords::Passwords;
+use crate::pulse::Heart;
+use crate::trouble::Trouble;
+
+/// How long a page waits for the database, its turn included.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// How many pages ask the database at once; the others wait for their turn.
+const QUESTIONS_AT_ONCE: usize = 16;
+
+/// How many pages renew themselves at once; each holds a connection.
+const WATCHERS: usize = 40;
+
+/// What the pages are made from.
+pub(crate) struct Desk {
+    pub(crate) store: Store,
+    pub(crate) catalogue: watch::Receiver<Arc<Catalogue>>,
+    pub(crate) rules: SessionRules,
+    pub(crate) passwords: Passwords,
+    pub(crate) tries: Tries,
+    /// How fast it goes.
+    pub(crate) heart: Heart,
+    pub(crate) last_sight: LastSight,
+    /// Places for those whose page renews itself.
+    pub(crate) watchers: Arc<Semaphore>,
+    /// Ends what would not end by itself.
+    pub(crate) stopping: CancellationToken,
+    turns: Semaphore,
+}
+
+impl Desk {
+    pub(crate) fn new(
+        settings: Settings,
+        store: Store,
+        catalogue: watch::Receiver<Arc<Catalogue>>,
+    ) -> Self {
+        Self {
+            store,
+            catalogue,
+            rules: SessionRules {
+                idle_minutes: settings.idle_minutes.into(),
+                session_hours: settings.session_hours.into(),
+            },
+            passwords: Passwords::new(),
+            tries: Tries::default(),
+            heart: Heart::default(),
+            last_sight: LastSight::default(),
+            watchers: Arc::new(Semaphore::new(WATCHERS)),
+            stopping: CancellationToken::new(),
+            turns: Semaphore::new(QUESTIONS_AT_ONCE),
+        }
+    }
+
+    /// One question to the database, within a page's bounds.
+    pub(crate) async fn ask<T>(
+        &self,
+        question: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Trouble> {
+        let asked = async {
+            let _turn = self.turns.acquire().await.map_err(|_| Trouble::TooSlow)?;
+            Ok(question.await?)
+        };
+        tokio::time::timeout(ANSWER_WITHIN, asked)
+            .await
+            .unwrap_or(Err(Trouble::TooSlow))
+    }
+
+    /// The catalogue as it is now.
+    pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
+        Arc::clone(&self.catalogue.borrow())
+    }
+
+    /// The name of a product for people, where the catalogue knows it.
+    pub(crate) fn name_of(&self, product: &ProductCode) -> String {
+        let catalogue = self.catalogue.borrow();
+        let known = catalogue.products.get(product);
+        known.map_or_else(String::new, |p| p.name.clone())
+    }
+}

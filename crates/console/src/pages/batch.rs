@@ -1,0 +1,97 @@
+//! A batch, and how far its orders have come.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use domain::{BusinessId, Money, OrderState};
+use serde::Deserialize;
+use store::reads::BatchView;
+
+use super::{Page, page};
+use crate::desk::Desk;
+use crate::frame::Frame;
+use crate::tongue::Words;
+use crate::trouble::Trouble;
+use crate::words;
+
+/// The orders of a page.
+const LISTED: i64 = 100;
+
+#[derive(Template)]
+#[template(path = "batch.html")]
+struct BatchPage {
+    w: &'static Words,
+    frame: Frame,
+    business: String,
+    product_name: String,
+    batch: BatchView,
+    from: i64,
+}
+
+impl BatchPage {
+    /// State, orders and their prices, of the states that there are.
+    fn states(&self) -> Vec<(OrderState, i64, Money)> {
+        let states = [
+            OrderState::Stored,
+            OrderState::Processing,
+            OrderState::Succeeded,
+            OrderState::Failed,
+            OrderState::Cancelled,
+        ];
+        let counted = states.into_iter().zip(self.batch.by_state);
+        let there = counted.filter(|(_, (count, _))| *count > 0);
+        there
+            .map(|(state, (count, money))| (state, count, money))
+            .collect()
+    }
+
+    fn all(&self) -> i64 {
+        self.batch.by_state.iter().map(|(count, _)| count).sum()
+    }
+
+    fn ended(&self) -> i64 {
+        let states = self.states().into_iter();
+        states
+            .filter(|(state, ..)| state.is_final())
+            .map(|(_, count, _)| count)
+            .sum()
+    }
+
+    /// Where the next page begins.
+    fn next(&self) -> Option<i64> {
+        let next = self.from + LISTED;
+        (next < self.all()).then_some(next)
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Which {
+    /// The merchant's number.
+    number: String,
+    #[serde(default)]
+    from: i64,
+}
+
+pub(super) async fn batch(
+    State(desk): State<Arc<Desk>>,
+    frame: Frame,
+    Path(business): Path<String>,
+    Query(which): Query<Which>,
+) -> Page {
+    let from = which.from.clamp(0, 1_000_000);
+    let id = BusinessId::new(business.as_str());
+    if business.contains('\0') || which.number.contains('\0') {
+        return Err(Trouble::Nowhere);
+    }
+    let read = desk.store.batch(&id, &which.number, from, LISTED);
+    let batch = desk.ask(read).await?.ok_or(Trouble::Nowhere)?;
+    page(&BatchPage {
+        w: frame.w,
+        product_name: desk.name_of(&batch.product),
+        frame,
+        business,
+        batch,
+        from,
+    })
+}

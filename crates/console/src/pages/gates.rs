@@ -1,0 +1,180 @@
+//! Suppliers, lanes and endpoints: how they stand, and shutting and opening them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Form, Path, State};
+use domain::catalogue::{Route, Supplier};
+use domain::{Catalogue, Endpoint, Lane, SupplierId};
+use serde::Deserialize;
+use store::endpoints::{EndpointLine, Standing};
+use store::gates::{Pause, SupplierLine};
+use store::story::{LaneBacklog, SupplierOutcomes};
+
+use super::{Page, back, page};
+use crate::actions::{self, Gate};
+use crate::desk::Desk;
+use crate::frame::Frame;
+use crate::tongue::Words;
+use crate::trouble::Trouble;
+use crate::words;
+
+#[derive(Template)]
+#[template(path = "suppliers.html")]
+struct SuppliersPage {
+    w: &'static Words,
+    frame: Frame,
+    lines: Vec<SupplierLine>,
+    pauses: Vec<Pause>,
+    outcomes: HashMap<SupplierId, SupplierOutcomes>,
+    catalogue: Arc<Catalogue>,
+}
+
+impl SuppliersPage {
+    fn card(&self, id: &SupplierId) -> Option<&Supplier> {
+        self.catalogue.suppliers.get(id)
+    }
+
+    fn pauses_of(&self, id: &SupplierId) -> Vec<&Pause> {
+        let pauses = self.pauses.iter();
+        pauses
+            .filter(|pause| pause.supplier.as_ref() == Some(id))
+            .collect()
+    }
+
+    /// What it delivers, with the route, by product.
+    fn routes_of(&self, id: &SupplierId) -> Vec<(String, &Route)> {
+        let mut routes: Vec<(String, &Route)> = self
+            .catalogue
+            .routes
+            .iter()
+            .flat_map(|(product, routes)| {
+                routes.iter().map(move |route| (product.to_string(), route))
+            })
+            .filter(|(_, route)| &route.supplier == id)
+            .collect();
+        routes.sort_by(|a, b| a.0.cmp(&b.0));
+        routes.truncate(200);
+        routes
+    }
+}
+
+pub(super) async fn suppliers(State(desk): State<Arc<Desk>>, frame: Frame) -> Page {
+    let outcomes = desk.ask(desk.store.supplier_outcomes()).await?;
+    page(&SuppliersPage {
+        w: frame.w,
+        frame,
+        lines: desk.ask(desk.store.suppliers()).await?,
+        pauses: desk.ask(desk.store.pauses()).await?,
+        outcomes: outcomes
+            .into_iter()
+            .map(|line| (line.supplier.clone(), line))
+            .collect(),
+        catalogue: desk.catalogue(),
+    })
+}
+
+#[derive(Template)]
+#[template(path = "lanes.html")]
+struct LanesPage {
+    w: &'static Words,
+    frame: Frame,
+    lanes: Vec<LaneBacklog>,
+    pauses: Vec<Pause>,
+    catalogue: Arc<Catalogue>,
+}
+
+impl LanesPage {
+    fn pause_of(&self, lane: &Lane) -> Option<&Pause> {
+        let whole = |pause: &&Pause| pause.supplier.is_none() && pause.lane.as_ref() == Some(lane);
+        self.pauses.iter().find(whole)
+    }
+
+    fn suppliers_of(&self, lane: &Lane) -> Vec<String> {
+        let suppliers = self.catalogue.suppliers_of_lane(lane);
+        suppliers.iter().map(ToString::to_string).collect()
+    }
+}
+
+pub(super) async fn lanes(State(desk): State<Arc<Desk>>, frame: Frame) -> Page {
+    page(&LanesPage {
+        w: frame.w,
+        frame,
+        lanes: desk.ask(desk.store.overview()).await?.lanes,
+        pauses: desk.ask(desk.store.pauses()).await?,
+        catalogue: desk.catalogue(),
+    })
+}
+
+/// The endpoints that one page lists.
+const LISTED: usize = 500;
+
+#[derive(Template)]
+#[template(path = "endpoints.html")]
+struct EndpointsPage {
+    w: &'static Words,
+    frame: Frame,
+    endpoints: Vec<EndpointLine>,
+    more: usize,
+}
+
+pub(super) async fn endpoints(State(desk): State<Arc<Desk>>, frame: Frame) -> Page {
+    let mut endpoints = desk.ask(desk.store.unwell_endpoints()).await?;
+    let more = endpoints.len().saturating_sub(LISTED);
+    endpoints.truncate(LISTED);
+    page(&EndpointsPage {
+        w: frame.w,
+        frame,
+        endpoints,
+        more,
+    })
+}
+
+#[derive(Deserialize)]
+pub(super) struct Shift {
+    what: String,
+    #[serde(default)]
+    lane: String,
+    #[serde(default)]
+    reason: String,
+    back: String,
+}
+
+/// Pauses or resumes a supplier (all of it, or in one lane), a lane, or an endpoint.
+pub(super) async fn shift(
+    State(desk): State<Arc<Desk>>,
+    frame: Frame,
+    Path((kind, step)): Path<(String, String)>,
+    form: Result<Form<Shift>, FormRejection>,
+) -> Page {
+    let Form(said) = form.map_err(|_| Trouble::Unreadable("what is to be paused or resumed"))?;
+    let actor = frame.actor()?;
+    let store = &desk.store;
+    let gate = match (kind.as_str(), said.lane.trim()) {
+        ("supplier", "") => Some(Gate::Supplier(SupplierId::new(said.what.trim()))),
+        ("supplier", lane) => {
+            let (supplier, lane) = (SupplierId::new(said.what.trim()), Lane::new(lane));
+            Some(Gate::SupplierInLane(supplier, lane))
+        }
+        ("lane", _) => Some(Gate::Lane(Lane::new(said.what.trim()))),
+        ("endpoint", _) => None,
+        _ => return Err(Trouble::Nowhere),
+    };
+    match (gate, step.as_str()) {
+        (Some(gate), "pause") => {
+            actions::pause(store, &actor, &gate, &said.reason, &desk.catalogue()).await?;
+        }
+        (Some(gate), "resume") => actions::resume(store, &actor, &gate).await?,
+        (None, "pause") => {
+            let endpoint = Endpoint::new(said.what.trim());
+            actions::pause_endpoint(store, &actor, &endpoint, &said.reason).await?;
+        }
+        (None, "resume") => {
+            actions::resume_endpoint(store, &actor, &Endpoint::new(said.what.trim())).await?;
+        }
+        _ => return Err(Trouble::Nowhere),
+    }
+    Ok(back(&said.back))
+}

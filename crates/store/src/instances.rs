@@ -1,0 +1,85 @@
+//! The processes of the fleet, as they tell it themselves every few seconds.
+
+use domain::UnixMs;
+use uuid::Uuid;
+
+use crate::{Store, StoreError};
+
+/// A process that was heard of within a minute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Drawn when it started.
+    pub id: Uuid,
+    /// Its role, `dev` for all in one.
+    pub role: String,
+    /// Of the binary.
+    pub version: String,
+    /// Where it runs.
+    pub host: String,
+    /// Since when.
+    pub started_at: UnixMs,
+    /// When it was heard of last, in milliseconds before now.
+    pub seen_ms_ago: i64,
+}
+
+/// The most that are listed.
+const MOST_LISTED: i64 = 500;
+
+impl Store {
+    /// Tells that this process runs, and forgets those that have been silent for a day.
+    pub async fn tell_instance(
+        &self,
+        id: Uuid,
+        role: &str,
+        version: &str,
+        host: &str,
+    ) -> Result<(), StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session
+                .client()
+                .prepare_cached(
+                    "WITH gone AS (DELETE FROM instances WHERE seen_at < now() - interval '1 day')
+                     INSERT INTO instances (instance_id, role, version, host) VALUES ($1, $2, $3, $4)
+                     ON CONFLICT (instance_id) DO UPDATE SET seen_at = now()",
+                )
+                .await?;
+            session
+                .client()
+                .execute(&statement, &[&id, &role, &version, &host])
+                .await?;
+            session.give_back();
+            Ok(())
+        })
+        .await
+    }
+
+    /// The processes that run, by role.
+    pub async fn instances(&self) -> Result<Vec<Instance>, StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session
+                .client()
+                .prepare_cached(
+                    "SELECT instance_id, role, version, host, (extract(epoch FROM started_at) * 1000)::bigint,
+                            (extract(epoch FROM now() - seen_at) * 1000)::bigint
+                     FROM instances WHERE seen_at > now() - interval '1 min' ORDER BY role, started_at LIMIT $1",
+                )
+                .await?;
+            let rows = session.client().query(&statement, &[&MOST_LISTED]).await?;
+            session.give_back();
+            Ok(rows
+                .iter()
+                .map(|row| Instance {
+                    id: row.get(0),
+                    role: row.get(1),
+                    version: row.get(2),
+                    host: row.get(3),
+                    started_at: UnixMs(row.get(4)),
+                    seen_ms_ago: row.get(5),
+                })
+                .collect())
+        })
+        .await
+    }
+}

@@ -1,0 +1,233 @@
+//! What happens to a set of orders, in one transaction: read under their locks, decided, written. Where a person is behind it, with
+//! its rows in the audit.
+
+use std::collections::HashMap;
+
+use deadpool_postgres::Transaction;
+use domain::catalogue::Supplier;
+use domain::life::{self, AttemptChange, Call, Change, Decision, Event, Ignored, Way, World};
+use domain::{Catalogue, Evidence, OrderKey, SupplierId};
+
+use super::load::{self, Loaded, Locking};
+use super::write::{self, Written};
+use super::{Claimed, Fate, Moved, Room, rows};
+use crate::audit::Deed;
+use crate::session::commit;
+use crate::{Store, StoreError};
+
+/// Something that happens to one order.
+pub(crate) struct Happening {
+    pub(super) key: OrderKey,
+    pub(super) event: Event,
+    pub(super) evidence: Option<Evidence>,
+    /// Kept with the posting that it brings.
+    pub(super) note: Option<String>,
+}
+
+/// How a set of happenings is worked on.
+#[derive(Clone, Copy)]
+pub(super) struct Act<'d> {
+    work: &'static str,
+    locking: Locking,
+    /// Where a person is behind it.
+    deed: Option<&'d Deed>,
+}
+
+impl<'d> Act<'d> {
+    /// Of the platform itself.
+    pub(super) const fn of(work: &'static str, locking: Locking) -> Self {
+        Self {
+            work,
+            locking,
+            deed: None,
+        }
+    }
+
+    /// Of a person, who waits for orders that are locked now.
+    pub(super) const fn by(work: &'static str, deed: &'d Deed) -> Self {
+        Self {
+            work,
+            locking: Locking::Wait,
+            deed: Some(deed),
+        }
+    }
+}
+
+impl Store {
+    pub(super) async fn happen(
+        &self,
+        act: Act<'_>,
+        happenings: Vec<Happening>,
+        catalogue: &Catalogue,
+        room: Room,
+    ) -> Result<(Vec<Claimed>, Vec<Moved>), StoreError> {
+        if happenings.is_empty() {
+            return Ok((vec![], vec![]));
+        }
+        let mut contended = 0;
+        loop {
+            match self
+                .happen_once(act, &happenings, catalogue, room.clone())
+                .await
+            {
+                Err(StoreError::Contended(_)) if contended < 5 => contended += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn happen_once(
+        &self,
+        act: Act<'_>,
+        happenings: &[Happening],
+        catalogue: &Catalogue,
+        mut room: Room,
+    ) -> Result<(Vec<Claimed>, Vec<Moved>), StoreError> {
+        let mut session = self.session().await?;
+        let (transaction, done) = self
+            .bounded(async {
+                let transaction = session.begin().await?;
+                let done =
+                    live_through(&transaction, happenings, act.locking, catalogue, &mut room)
+                        .await?;
+                if let Some(deed) = act.deed {
+                    keep(&transaction, deed, &done.1).await?;
+                }
+                Ok((transaction, done))
+            })
+            .await?;
+        commit(transaction, act.work).await?;
+        session.give_back();
+        Ok(done)
+    }
+}
+
+async fn live_through(
+    tx: &Transaction<'_>,
+    happenings: &[Happening],
+    locking: Locking,
+    catalogue: &Catalogue,
+    room: &mut Room,
+) -> Result<(Vec<Claimed>, Vec<Moved>), StoreError> {
+    let by_key: HashMap<&OrderKey, &Happening> = happenings.iter().map(|h| (&h.key, h)).collect();
+    let orders = load::orders(tx, by_key.keys().copied(), locking).await?;
+    let mut claimed = vec![];
+    let mut written = vec![];
+    for order in orders {
+        let Some(happening) = by_key.get(&order.key) else {
+            continue;
+        };
+        match decide(&order, &happening.event, catalogue, room) {
+            Decision::Ignore(why) => note_ignored(&order, happening, why),
+            Decision::Change(change) => {
+                if let Some(call) = change.call {
+                    let (supplier, call) = claimed_call(&order, &change, call, catalogue)?;
+                    if !room.has(&order.key.business, &supplier) {
+                        // Nothing was written yet: the order stays due, and is met again when there is room.
+                        continue;
+                    }
+                    let is_new = matches!(change.attempt, AttemptChange::Open { .. });
+                    room.take(&order.key.business, &supplier, is_new);
+                    claimed.push(call);
+                }
+                written.push(Written::new(
+                    order,
+                    *change,
+                    happening.evidence.clone(),
+                    happening.note.clone(),
+                    catalogue,
+                )?);
+            }
+        }
+    }
+    let moved = write::changes(tx, &written).await?;
+    Ok((claimed, moved))
+}
+
+fn decide(order: &Loaded, event: &Event, catalogue: &Catalogue, room: &Room) -> Decision {
+    let product = catalogue.products.get(&order.product);
+    let ways: Vec<Way> = product
+        .into_iter()
+        .flat_map(|product| {
+            catalogue
+                .routes_of(&product.code)
+                .map(move |(route, _)| (product, route))
+        })
+        .map(|(product, route)| {
+            let may_probe = room
+                .probes
+                .get(&route.supplier)
+                .is_some_and(|left| *left > 0);
+            let too_dear = !route.may_cost_more && route.cost_of(product, order.spec) > order.price;
+            Way {
+                supplier: route.supplier.clone(),
+                is_open: !too_dear
+                    && catalogue.gates.lets_through(
+                        &route.supplier,
+                        &product.lane,
+                        order.now,
+                        may_probe,
+                    ),
+                has_room: room.has(&order.key.business, &route.supplier),
+            }
+        })
+        .collect();
+    let wait_for = product.map(|p| p.wait_for).unwrap_or_default();
+    let world = World {
+        now: order.now,
+        ways: &ways,
+        wait_for,
+        card: &|id| catalogue.suppliers.get(id).map(|s: &Supplier| &s.card),
+    };
+    life::decide(&order.life, event, &world)
+}
+
+fn claimed_call(
+    order: &Loaded,
+    change: &Change,
+    call: Call,
+    catalogue: &Catalogue,
+) -> Result<(SupplierId, Claimed), StoreError> {
+    let (Call::Submit(no) | Call::Query(no)) = call;
+    let ticket = if let AttemptChange::Open { no, supplier } = &change.attempt {
+        rows::new_ticket(order, *no, supplier, catalogue)?
+    } else {
+        let known = order.tickets.get(&no).cloned();
+        known.ok_or_else(|| StoreError::unreadable("a call without its attempt"))?
+    };
+    let claimed = Claimed {
+        key: order.key.clone(),
+        epoch: change.epoch,
+        call,
+        supplier: ticket.supplier.clone(),
+        reference: ticket.reference,
+        sku: ticket.sku,
+        cost: ticket.cost,
+        product: order.product.clone(),
+        account: order.account.clone(),
+        spec: order.spec,
+        attach: order.attach.clone(),
+    };
+    Ok((ticket.supplier, claimed))
+}
+
+fn note_ignored(order: &Loaded, happening: &Happening, why: Ignored) {
+    tracing::debug!(
+        order = %order.key.order,
+        business = %order.key.business,
+        event = ?happening.event,
+        ?why,
+        "nothing changes"
+    );
+}
+
+/// One row in the audit for each order that ended by the deed.
+async fn keep(tx: &Transaction<'_>, deed: &Deed, moved: &[Moved]) -> Result<(), StoreError> {
+    let ended = |m: &&Moved| matches!(m.fate, Fate::Finished { .. });
+    let objects: Vec<String> = moved
+        .iter()
+        .filter(ended)
+        .map(|m| Deed::order(m.key.order))
+        .collect();
+    deed.done_to(tx, &objects, "").await
+}

@@ -1,0 +1,130 @@
+//! How fast it goes: what was counted anyway, and a look at each supplier's newest attempts. Nothing here grows with the tables.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use domain::{Money, SupplierId, UnixMs};
+
+use super::{COUNTED_TO, one_moment};
+use crate::resend::first_code_at;
+use crate::{Store, StoreError};
+
+/// How far back a supplier's attempts are looked at.
+pub const OUTCOMES_OF: Duration = Duration::from_mins(15);
+/// The newest attempts of each business, and of all together, that are looked at.
+const OF_EACH: i64 = 200;
+const OF_ALL: i64 = 20_000;
+/// The oldest doubts whose money is added up.
+const DOUBTS_ADDED: i64 = 1_000;
+
+/// What has been counted up to a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// By the database's clock.
+    pub at: UnixMs,
+    /// Orders that were ever stored, as the server's statistics have it: only differences mean something.
+    pub stored: i64,
+    /// Orders that ever ended, likewise.
+    pub ended: i64,
+    /// Orders in doubt.
+    pub doubts: i64,
+    /// How long the oldest of them has been, in milliseconds.
+    pub oldest_doubt_ms: i64,
+    /// What merchants pay for the oldest 1,000 of them.
+    pub doubtful_money: Money,
+    /// How long the oldest batch waits for the broker, in milliseconds.
+    pub outbox_ms: i64,
+}
+
+/// What became of a supplier's newest attempts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SupplierOutcomes {
+    /// At whom.
+    pub supplier: SupplierId,
+    /// Charged.
+    pub charged: i64,
+    /// Not charged.
+    pub failed: i64,
+    /// Not known yet.
+    pub open: i64,
+    /// From the first call to the end, in milliseconds, the mean of those that ended.
+    pub mean_ms: Option<i64>,
+}
+
+impl Store {
+    /// What has been counted by now.
+    pub async fn pulse(&self) -> Result<Pulse, StoreError> {
+        self.bounded(async {
+            let mut session = self.session().await?;
+            let read = one_moment(&mut session).await?;
+            let statement = read
+                .prepare_cached(
+                    "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+                            pg_stat_get_tuples_inserted('order_numbers'::regclass), pg_stat_get_tuples_inserted('ledger'::regclass),
+                            (SELECT count(*) FROM (SELECT FROM doubts WHERE closed_at IS NULL ORDER BY opened_at LIMIT $1) d),
+                            coalesce((extract(epoch FROM now() - (SELECT opened_at FROM doubts WHERE closed_at IS NULL
+                                                                  ORDER BY opened_at LIMIT 1)) * 1000)::bigint, 0),
+                            coalesce((SELECT sum(o.price)::bigint FROM (SELECT business_id, order_code FROM doubts
+                                          WHERE closed_at IS NULL ORDER BY opened_at LIMIT $2) d
+                                      CROSS JOIN LATERAL (SELECT price FROM orders WHERE business_id = d.business_id
+                                                          AND order_code = d.order_code OFFSET 0) o), 0),
+                            coalesce((extract(epoch FROM now() - (SELECT min(created_at) FROM (SELECT created_at FROM outbox
+                                                                  ORDER BY due_at LIMIT 1000) b)) * 1000)::bigint, 0)",
+                )
+                .await?;
+            let row = read.query_one(&statement, &[&COUNTED_TO, &DOUBTS_ADDED]).await?;
+            read.commit().await?;
+            session.give_back();
+            let (stored, postings): (i64, i64) = (row.get(1), row.get(2));
+            Ok(Pulse {
+                at: UnixMs(row.get(0)),
+                stored,
+                // Each order has a hold when it is stored and one posting when it ends.
+                ended: postings - stored,
+                doubts: row.get(3),
+                oldest_doubt_ms: row.get::<_, i64>(4).max(0),
+                doubtful_money: Money::from_units(row.get(5)),
+                outbox_ms: row.get::<_, i64>(6).max(0),
+            })
+        })
+        .await
+    }
+
+    /// What became of the newest attempts, by supplier.
+    pub async fn supplier_outcomes(&self) -> Result<Vec<SupplierOutcomes>, StoreError> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let since = now.saturating_sub(OUTCOMES_OF).as_millis();
+        let since = first_code_at(UnixMs(i64::try_from(since).unwrap_or(0)));
+        self.bounded(async {
+            let mut session = self.session().await?;
+            let read = one_moment(&mut session).await?;
+            let statement = read
+                .prepare_cached(
+                    "SELECT supplier_id, count(*) FILTER (WHERE state = 3), count(*) FILTER (WHERE state = 4),
+                            count(*) FILTER (WHERE state < 3),
+                            (avg(extract(epoch FROM closed_at - first_call_at)) * 1000)::bigint
+                     FROM (SELECT a.* FROM businesses s CROSS JOIN LATERAL (
+                               SELECT supplier_id, state, closed_at, first_call_at FROM attempts
+                               WHERE business_id = s.business_id AND order_code >= $1 ORDER BY order_code DESC LIMIT $2) a
+                           LIMIT $3) newest
+                     GROUP BY supplier_id ORDER BY supplier_id",
+                )
+                .await?;
+            let rows = read.query(&statement, &[&since, &OF_EACH, &OF_ALL]).await?;
+            read.commit().await?;
+            session.give_back();
+            Ok(rows
+                .iter()
+                .map(|row| SupplierOutcomes {
+                    supplier: SupplierId::new(row.get::<_, String>(0)),
+                    charged: row.get(1),
+                    failed: row.get(2),
+                    open: row.get(3),
+                    mean_ms: row.get(4),
+                })
+                .collect())
+        })
+        .await
+    }
+}
