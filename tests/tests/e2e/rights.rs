@@ -7,6 +7,7 @@ use serde_json::Value;
 use simulator::{Item, MerchantClient};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
+use crate::harness::console::Person;
 use crate::harness::fleet::{ROLES, USERS};
 use crate::harness::merchant::{BUSINESS, MERCHANT};
 use crate::harness::outside::MERCHANT_MD5_KEY;
@@ -337,23 +338,31 @@ async fn a_day(fleet: &Fleet, ground: &Ground, outside: &Outside, merchant: &mut
     .await;
 
     // What merchants read, and what people look at.
+    let password = "correct horse battery";
+    let add = ["operator", "add", "wang", "--role", "admin", "--as", "root"];
+    fleet.done_with("console", &add, password);
+    let wang = Person::sign_in(&fleet.console, "wang", password).await;
     for page in [
         "/",
-        "/orders?q=each-0",
+        "/orders?q=no-such-number",
         "/doubts",
+        "/businesses",
+        "/products",
+        "/suppliers",
+        "/lanes",
+        "/callbacks",
+        "/endpoints",
+        "/discrepancies",
+        "/audit",
+        "/operators",
+        "/signature",
+        &format!("/batches/{BUSINESS}?number=each"),
+        &format!("/businesses/{BUSINESS}"),
         &format!("/orders/{order}"),
     ] {
-        let url = format!("{}{page}", fleet.console);
-        let answer = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .unwrap()
-            .get(&url)
-            .send()
-            .await
-            .unwrap();
-        assert!(answer.status().is_success(), "{url}: {}", answer.status());
+        wang.page(page).await;
     }
+    fleet.done("console", &["operator", "disable", "wang", "--as", "root"]);
     merchant.balance().await;
     asked(
         merchant,

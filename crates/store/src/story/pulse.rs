@@ -66,12 +66,17 @@ impl Store {
                             coalesce((SELECT sum(o.price)::bigint FROM (SELECT business_id, order_code FROM doubts
                                           WHERE closed_at IS NULL ORDER BY opened_at LIMIT $2) d
                                       CROSS JOIN LATERAL (SELECT price FROM orders WHERE business_id = d.business_id
-                                                          AND order_code = d.order_code OFFSET 0) o), 0),
-                            coalesce((extract(epoch FROM now() - (SELECT min(created_at) FROM (SELECT created_at FROM outbox
-                                                                  ORDER BY due_at LIMIT 1000) b)) * 1000)::bigint, 0)",
+                                                          AND order_code = d.order_code OFFSET 0) o), 0)",
                 )
                 .await?;
             let row = read.query_one(&statement, &[&COUNTED_TO, &DOUBTS_ADDED]).await?;
+            let statement = read
+                .prepare_cached(
+                    "SELECT coalesce((extract(epoch FROM now() - min(created_at)) * 1000)::bigint, 0)
+                     FROM (SELECT created_at FROM outbox ORDER BY due_at LIMIT 1000) b",
+                )
+                .await?;
+            let outbox_ms: i64 = read.query_one(&statement, &[]).await?.get(0);
             read.commit().await?;
             session.give_back();
             let (stored, postings): (i64, i64) = (row.get(1), row.get(2));
@@ -83,7 +88,7 @@ impl Store {
                 doubts: row.get(3),
                 oldest_doubt_ms: row.get::<_, i64>(4).max(0),
                 doubtful_money: Money::from_units(row.get(5)),
-                outbox_ms: row.get::<_, i64>(6).max(0),
+                outbox_ms: outbox_ms.max(0),
             })
         })
         .await

@@ -148,6 +148,17 @@ impl Fleet {
         said
     }
 
+    /// The same, told something by its standard input.
+    pub(crate) fn done_with(&self, user: &str, args: &[&str], input: &str) {
+        use std::io::Write;
+        let mut command = self.command(user);
+        let mut process = command.args(args).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = process.stdin.take().unwrap();
+        stdin.write_all(input.as_bytes()).unwrap();
+        drop(stdin);
+        assert!(process.wait().unwrap().success(), "{user}: {args:?}");
+    }
+
     /// Starts a role, or one more of it at an address of its own, with these settings besides; returns when it says that it is ready.
     pub(crate) async fn start(&mut self, role: &'static str, settings: &[(&str, &str)]) {
         let admin = servers::free_address().unwrap().to_string();

@@ -1,5 +1,6 @@
 //! Servers, the outside, the platform, and one merchant who orders.
 
+pub(crate) mod console;
 #[allow(dead_code, reason = "only tests of the fleet's users need it")]
 pub(crate) mod fleet;
 pub(crate) mod ground;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+use super::console::Person;
 use super::outside::{HARBOR_KEY, MERCHANT_MD5_KEY, SWIFT_KEY};
 use super::{Ground, Outside, PATIENCE};
 
@@ -137,24 +138,8 @@ impl Platform {
         assert_eq!(mode & 0o777, 0o600);
         let admin = std::fs::read_to_string(&self.console_admin).unwrap();
         let (name, password) = admin.trim().split_once('\n').unwrap();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
-        let sign_in = client
-            .post(format!("{}/sign-in", self.console))
-            .header("origin", &self.console)
-            .form(&[("name", name), ("password", password)]);
-        let signed_in = sign_in.send().await.unwrap();
-        let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
-        let cookie = cookie.split(';').next().unwrap().to_owned();
-        let page = client
-            .get(format!("{}{path}", self.console))
-            .header("cookie", cookie);
-        let page = page.send().await.unwrap();
-        assert_eq!(page.status(), 200, "{path}");
-        page.text().await.unwrap()
+        let person = Person::sign_in(&self.console, name, password).await;
+        person.page(path).await
     }
 
     /// From the next start on.
