@@ -36,6 +36,7 @@ impl LaneLoop {
         let mut marked_at = Instant::now();
         let mut look_at = Instant::now();
         let mut held: Option<Delivery> = None;
+        let mut looks = 0_usize;
         loop {
             let first = if let Some(held) = held.take() {
                 held
@@ -57,7 +58,8 @@ impl LaneLoop {
             let mut work = vec![];
             if is_old(&first) && Instant::now() >= look_at {
                 let begun = Instant::now();
-                work = self.overtakers(&first, room.div_ceil(2)).await;
+                looks = looks.wrapping_add(1);
+                work = self.overtakers(&first, room.div_ceil(2), looks).await;
                 look_at = Instant::now() + LOOK_EVERY.max(begun.elapsed() * 3);
             }
             if work.len() < room {
@@ -91,12 +93,12 @@ impl LaneLoop {
 
     /// Orders that stand behind others in the queue and are taken first, `most` in all: a flood delays nobody but whoever sent it, and
     /// not even what he orders now. Their own hints find them claimed when they come.
-    async fn overtakers(&self, first: &Delivery, most: usize) -> Vec<Work> {
+    async fn overtakers(&self, first: &Delivery, most: usize, look: usize) -> Vec<Work> {
         let OrderKey { business, order } = first.key();
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let (newest, others) = shared(most, look);
         let store = &self.dispatch.store;
         match store
-            .waiting_behind(&self.lane, *order, business, most)
+            .waiting_behind(&self.lane, *order, business, newest, others)
             .await
         {
             Ok(keys) => {
@@ -149,6 +151,14 @@ impl LaneLoop {
     }
 }
 
+/// How many of those who overtake are the newest of the business at the head, and how many are others'. A third is for the newest: whoever
+/// orders now is waiting now, while the old ones have their turn anyway. One place goes to each of them in turn.
+fn shared(most: usize, look: usize) -> (i64, i64) {
+    let newest = (most + look % 3) / 3;
+    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    (count(newest), count(most - newest))
+}
+
 /// By this machine's clock: at worst somebody is let past a little too early or too late.
 fn is_old(hint: &Delivery) -> bool {
     meters::age(hint) > BEHIND
@@ -158,5 +168,18 @@ fn piece(delivery: Delivery) -> Work {
     Work {
         key: delivery.key().clone(),
         delivery: Some(delivery),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_place_goes_to_the_newest_every_third_time() {
+        let of_one: Vec<_> = (0..6).map(|look| shared(1, look)).collect();
+        assert_eq!(of_one, [(0, 1), (0, 1), (1, 0), (0, 1), (0, 1), (1, 0)]);
+        let of_many: Vec<_> = (0..3).map(|look| shared(100, look)).collect();
+        assert_eq!(of_many, [(33, 67), (33, 67), (34, 66)]);
     }
 }

@@ -33,14 +33,15 @@ pub struct Waiter {
 }
 
 impl Store {
-    /// Orders that wait behind `head` in a lane's queue, at most `most`: of the business that is at its head the newest, of all others the
-    /// oldest, evenly. A third is for the newest: whoever orders now is waiting now, while the old ones have their turn anyway.
+    /// Orders that wait behind `head` in a lane's queue: of the business that is at its head the newest, at most `newest` of them, and of all
+    /// others the oldest, evenly, at most `others`.
     pub async fn waiting_behind(
         &self,
         lane: &Lane,
         head: OrderCode,
         of_head: &BusinessId,
-        most: i64,
+        newest: i64,
+        others: i64,
     ) -> Result<Vec<OrderKey>, StoreError> {
         let sql = format!(
             "{WALK}, others AS MATERIALIZED (
@@ -49,23 +50,28 @@ impl Store {
                      WHERE t.lane = $1 AND t.kind = 0 AND t.business_id = w.business_id AND t.order_code > $2
                      ORDER BY t.order_code LIMIT 1) f
                  WHERE w.business_id <> $3
-                 ORDER BY f.order_code LIMIT $4
+                 ORDER BY f.order_code LIMIT $5
              )
              (SELECT $3::text, t.order_code FROM timers t
               WHERE t.lane = $1 AND t.kind = 0 AND t.business_id = $3 AND t.order_code > $2
-              ORDER BY t.order_code DESC LIMIT ($4 + 2) / 3)
+              ORDER BY t.order_code DESC LIMIT $4)
              UNION ALL
              (SELECT o.business_id, f.order_code FROM others o, LATERAL (
                  SELECT t.order_code FROM timers t
                  WHERE t.lane = $1 AND t.kind = 0 AND t.business_id = o.business_id AND t.order_code >= o.order_code
-                 ORDER BY t.order_code LIMIT (SELECT greatest($4 / count(*), 1) FROM others)) f)
-             LIMIT $4"
+                 ORDER BY t.order_code LIMIT (SELECT greatest($5 / count(*), 1) FROM others)) f
+              LIMIT $5)"
         );
         self.bounded(async {
             let session = self.session().await?;
             let statement = session.client().prepare_cached(&sql).await?;
-            let values: [&(dyn ToSql + Sync); 4] =
-                [&lane.as_str(), &head.uuid(), &of_head.as_str(), &most];
+            let values: [&(dyn ToSql + Sync); 5] = [
+                &lane.as_str(),
+                &head.uuid(),
+                &of_head.as_str(),
+                &newest,
+                &others,
+            ];
             let rows = session.client().query(&statement, &values).await?;
             session.give_back();
             Ok(rows.iter().map(key).collect())

@@ -171,7 +171,16 @@ const STORED: &str = "SELECT count(*) FROM orders WHERE biz_code LIKE 'flood-%' 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_comes_behind_a_flood_does_not_wait_for_it() {
-    let mut scene = Scene::start().await;
+    pass_a_flood(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_when_there_is_room_for_one_order_at_a_time() {
+    pass_a_flood(&[("REFILL__FULFILLMENT__CLAIM_SIZE", "1")]).await;
+}
+
+async fn pass_a_flood(settings: &[(&str, &str)]) {
+    let mut scene = Scene::start_with(settings).await;
     let neighbour = client(&scene, "m2", "neighbour");
     // Six at the same time, two seconds each: half a minute of work.
     let flood = slow_items("flood", 90);
