@@ -17,7 +17,7 @@ mod batch;
 mod claim;
 mod delays;
 mod desk;
-mod lines;
+pub(crate) mod lines;
 mod marks;
 mod record;
 

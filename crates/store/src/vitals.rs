@@ -12,6 +12,7 @@ use domain::{Lane, Money, OrderCode, SupplierId, UnixMs};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::callbacks::lines::FIRST_HEADS;
 use crate::story::{COUNTED_TO, one_moment};
 use crate::{Store, StoreError};
 
@@ -230,19 +231,7 @@ async fn doubts(read: &Transaction<'_>, kind: &str) -> Result<DoubtVitals, Store
 async fn reports(read: &Transaction<'_>) -> Result<ReportVitals, StoreError> {
     let statement = read
         .prepare_cached(
-            "WITH RECURSIVE walk AS (
-                 (SELECT endpoint, due_at FROM callbacks WHERE due_at IS NOT NULL AND round = 1 AND tries = 0
-                  ORDER BY endpoint, due_at LIMIT 1)
-                 UNION ALL
-                 SELECT n.endpoint, n.due_at FROM walk w, LATERAL (
-                     SELECT c.endpoint, c.due_at FROM callbacks c
-                     WHERE c.due_at IS NOT NULL AND c.round = 1 AND c.tries = 0 AND c.endpoint > w.endpoint
-                     ORDER BY c.endpoint, c.due_at LIMIT 1) n
-             ), heads AS (
-                 SELECT due_at FROM walk w
-                 WHERE NOT EXISTS (SELECT FROM endpoints e
-                                   WHERE e.endpoint IN (w.endpoint, '//' || substring(w.endpoint from '//(\\[[^]]*\\]|[^:]*)')))
-             )
+            &format!("WITH RECURSIVE {FIRST_HEADS}
              SELECT (SELECT count(*) FROM (SELECT FROM callbacks WHERE due_at IS NOT NULL AND round = 1 AND tries = 0
                                            ORDER BY endpoint, due_at LIMIT $1) c),
                     (SELECT count(*) FROM (SELECT FROM callbacks WHERE due_at IS NOT NULL AND round = 1 AND tries > 0
@@ -251,12 +240,10 @@ async fn reports(read: &Transaction<'_>) -> Result<ReportVitals, StoreError> {
                                            ORDER BY endpoint, due_at LIMIT $1) c),
                     (SELECT count(*) FROM (SELECT FROM callbacks WHERE state = 3 ORDER BY business_id, order_code LIMIT $1) p),
                     coalesce((SELECT (extract(epoch FROM now() - min(due_at)) * 1000)::bigint
-                              FROM (SELECT due_at FROM heads LIMIT $2) h), 0)",
-        )
+                              FROM heads), 0)"
+        ))
         .await?;
-    let row = read
-        .query_one(&statement, &[&COUNTED_TO, &MOST_BUSINESSES])
-        .await?;
+    let row = read.query_one(&statement, &[&COUNTED_TO]).await?;
     Ok(ReportVitals {
         first: row.get(0),
         retry: row.get(1),

@@ -213,6 +213,33 @@ async fn pass_a_flood(settings: &[(&str, &str)]) {
     scene.end().await;
 }
 
+/// An order of one item, by this number.
+fn one(number: &str) -> [Item; 1] {
+    [Item::new(number, "13800000001")]
+}
+
+/// Orders more and more until it is refused because too much waits; the number that was.
+async fn refused_at_last(client: &MerchantClient, product: &str) -> String {
+    let mut tries = 0;
+    until(
+        "a refusal",
+        async || {
+            tries += 1;
+            let number = format!("more-{tries}");
+            let order = one(&number);
+            let answer = client.batch(&number, product, None, &order).await.unwrap();
+            if answer.status == 0 {
+                return None;
+            }
+            let said = (answer.http, answer.status, &answer.body["accepted"]);
+            assert_eq!(said, (503, 1, &"no".into()), "{}", answer.body);
+            Some(number)
+        },
+        String::new,
+    )
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whose_orders_wait_too_long_is_refused_more_of_them_and_nobody_else_is() {
     let settings = [("REFILL__INGRESS__MAX_WAITING_MS", "1000")];
@@ -221,25 +248,7 @@ async fn whose_orders_wait_too_long_is_refused_more_of_them_and_nobody_else_is()
     let shop = scene.merchant.client.clone();
     let flood = slow_items("flood", 60);
     scene.merchant.order_items("flood", "NARROW", &flood).await;
-    let one = |number: &str| [Item::new(number, "13800000001")];
-    let mut tries = 0;
-    let refused = until(
-        "a refusal",
-        async || {
-            tries += 1;
-            let number = format!("more-{tries}");
-            let answer = shop
-                .batch(&number, "NARROW", None, &one(&number))
-                .await
-                .unwrap();
-            (answer.status != 0).then_some(answer)
-        },
-        String::new,
-    )
-    .await;
-    assert_eq!((refused.http, refused.status), (503, 1), "{}", refused.body);
-    assert!(refused.body["accepted"] == "no", "{}", refused.body);
-    let number = format!("more-{tries}");
+    let number = refused_at_last(&shop, "NARROW").await;
     assert_eq!(
         shop.order(&number).await.unwrap().status,
         7,
@@ -283,23 +292,7 @@ async fn whose_reports_wait_too_long_is_refused_more_orders_and_nobody_else_is()
         let ordered = (item.biz_code.clone(), item.account.clone());
         scene.merchant.ordered.push(ordered);
     }
-    let one = |number: &str| [Item::new(number, "13800000001")];
-    let mut tries = 0;
-    let refused = until(
-        "a refusal",
-        async || {
-            tries += 1;
-            let number = format!("more-{tries}");
-            let answer = shop
-                .batch(&number, "MOBILE50", None, &one(&number))
-                .await
-                .unwrap();
-            (answer.status != 0).then_some(answer)
-        },
-        String::new,
-    )
-    .await;
-    assert_eq!((refused.http, refused.status), (503, 1), "{}", refused.body);
+    refused_at_last(&shop, "MOBILE50").await;
     let other = neighbour
         .batch("calm", "NARROW", None, &one("calm-0"))
         .await

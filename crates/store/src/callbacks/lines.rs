@@ -23,6 +23,23 @@ pub struct Pick {
     pub most: usize,
 }
 
+/// `heads`, for a `WITH RECURSIVE`: of each endpoint the report that has waited longest for its first try, but for endpoints that are not
+/// well; of a thousand endpoints at most.
+pub(crate) const FIRST_HEADS: &str = "walk AS (
+         (SELECT endpoint, business_id, created_at, due_at FROM callbacks WHERE due_at IS NOT NULL AND round = 1 AND tries = 0
+          ORDER BY endpoint, due_at LIMIT 1)
+         UNION ALL
+         SELECT n.* FROM walk w, LATERAL (
+             SELECT c.endpoint, c.business_id, c.created_at, c.due_at FROM callbacks c
+             WHERE c.due_at IS NOT NULL AND c.round = 1 AND c.tries = 0 AND c.endpoint > w.endpoint
+             ORDER BY c.endpoint, c.due_at LIMIT 1) n
+     ), heads AS (
+         SELECT * FROM walk w
+         WHERE NOT EXISTS (SELECT FROM endpoints e
+                           WHERE e.endpoint IN (w.endpoint, '//' || substring(w.endpoint from '//(\\[[^]]*\\]|[^:]*)')))
+         LIMIT 1000
+     )";
+
 impl Line {
     /// The predicate of the index that holds this line.
     const fn rows(self) -> &'static str {

@@ -5,13 +5,12 @@ use std::time::Duration;
 use domain::{BusinessId, UnixMs};
 use uuid::Uuid;
 
+use super::lines::FIRST_HEADS;
 use crate::session::in_ms;
 use crate::{Store, StoreError};
 
 /// A mark that is older says nothing about now.
 const FRESH: Duration = Duration::from_secs(2);
-/// The most endpoints that are looked at.
-const MOST_ENDPOINTS: i64 = 1_000;
 
 impl Store {
     /// Notes how far a process has come in the queue of reports: the order of the hint that it has just taken became final at `final_at`.
@@ -42,30 +41,18 @@ impl Store {
     pub async fn late_reports(&self, most: Duration) -> Result<Vec<BusinessId>, StoreError> {
         self.bounded(async {
             let session = self.session().await?;
-            let statement = session
-                .client()
-                .prepare_cached(
-                    "WITH RECURSIVE late AS (
-                         SELECT FROM report_marks WHERE taken_at > now() - $2::bigint * interval '1 millisecond'
-                           AND taken_at - final_at > $1::bigint * interval '1 millisecond' LIMIT 1
-                     ), walk AS (
-                         (SELECT c.endpoint, c.business_id, c.created_at FROM late, LATERAL (
-                              SELECT * FROM callbacks WHERE due_at IS NOT NULL AND round = 1 AND tries = 0
-                              ORDER BY endpoint, due_at LIMIT 1) c)
-                         UNION ALL
-                         SELECT n.* FROM walk w, LATERAL (
-                             SELECT c.endpoint, c.business_id, c.created_at FROM callbacks c
-                             WHERE c.due_at IS NOT NULL AND c.round = 1 AND c.tries = 0 AND c.endpoint > w.endpoint
-                             ORDER BY c.endpoint, c.due_at LIMIT 1) n
-                     ), heads AS (SELECT * FROM walk LIMIT $3)
-                     SELECT DISTINCT h.business_id FROM heads h
-                     WHERE h.created_at < now() - $1::bigint * interval '1 millisecond'
-                       AND NOT EXISTS (SELECT FROM endpoints e WHERE e.host = substring(h.endpoint from '//(\\[[^]]*\\]|[^:]*)'))",
-                )
-                .await?;
+            let sql = format!(
+                "WITH RECURSIVE {FIRST_HEADS}, late AS (
+                     SELECT FROM report_marks WHERE taken_at > now() - $2::bigint * interval '1 millisecond'
+                       AND taken_at - final_at > $1::bigint * interval '1 millisecond' LIMIT 1
+                 )
+                 SELECT DISTINCT h.business_id FROM late CROSS JOIN heads h
+                 WHERE h.created_at < now() - $1::bigint * interval '1 millisecond'"
+            );
+            let statement = session.client().prepare_cached(&sql).await?;
             let rows = session
                 .client()
-                .query(&statement, &[&in_ms(most), &in_ms(FRESH), &MOST_ENDPOINTS])
+                .query(&statement, &[&in_ms(most), &in_ms(FRESH)])
                 .await?;
             session.give_back();
             Ok(rows

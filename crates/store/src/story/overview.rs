@@ -5,6 +5,7 @@ use domain::{BusinessId, Lane, Money, UnixMs};
 
 use super::books::balance;
 use super::one_moment;
+use crate::callbacks::lines::FIRST_HEADS;
 use crate::{Store, StoreError};
 
 /// Where counting stops: this many, or more.
@@ -75,17 +76,7 @@ impl Store {
             let read = one_moment(&mut session).await?;
             let totals = read
                 .prepare_cached(
-                    "WITH RECURSIVE walk AS (
-                         (SELECT endpoint, due_at FROM callbacks WHERE due_at IS NOT NULL AND round = 1 AND tries = 0
-                          ORDER BY endpoint, due_at LIMIT 1)
-                         UNION ALL
-                         SELECT n.endpoint, n.due_at FROM walk w, LATERAL (
-                             SELECT c.endpoint, c.due_at FROM callbacks c
-                             WHERE c.due_at IS NOT NULL AND c.round = 1 AND c.tries = 0 AND c.endpoint > w.endpoint
-                             ORDER BY c.endpoint, c.due_at LIMIT 1) n
-                     ), heads AS (
-                         SELECT due_at FROM walk w WHERE NOT EXISTS (SELECT FROM endpoints e WHERE e.endpoint = w.endpoint)
-                     )
+                    &format!("WITH RECURSIVE {FIRST_HEADS}
                      SELECT (extract(epoch FROM now()) * 1000)::bigint,
                             (SELECT count(*) FROM (SELECT FROM doubts WHERE closed_at IS NULL ORDER BY opened_at LIMIT $1) d),
                             (SELECT count(*) FROM (SELECT FROM callbacks WHERE due_at IS NOT NULL AND round = 1 AND tries = 0
@@ -94,11 +85,11 @@ impl Store {
                                                    UNION ALL
                                                    SELECT FROM callbacks WHERE due_at IS NOT NULL AND round > 1 LIMIT $1) c),
                             coalesce((SELECT (extract(epoch FROM now() - min(due_at)) * 1000)::bigint
-                                      FROM (SELECT due_at FROM heads LIMIT 1000) h), 0),
+                                      FROM heads), 0),
                             (SELECT count(*) FROM (SELECT FROM callbacks WHERE state = 3
                                                    ORDER BY business_id, order_code LIMIT $1) p),
-                            (SELECT count(*) FROM (SELECT FROM outbox ORDER BY due_at LIMIT $1) o)",
-                )
+                            (SELECT count(*) FROM (SELECT FROM outbox ORDER BY due_at LIMIT $1) o)"
+                ))
                 .await?;
             let totals = read.query_one(&totals, &[&COUNTED_TO]).await?;
             let lanes = read
