@@ -2,18 +2,14 @@
 
 use std::net::IpAddr;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use openapi::caller::{FORWARDED_FOR, address_of, is_in};
 
 /// The caller's address, by the word of those proxies that are trusted.
 pub(crate) fn of_caller(socket: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let forwarded = headers.get_all(FORWARDED_FOR);
-    address_of(
-        socket,
-        forwarded.iter().map(|value| value.as_bytes()),
-        trusted,
-    )
+    address_of(socket, forwarded.iter().map(HeaderValue::as_bytes), trusted)
 }
 
 /// Whether an account that lists these networks may be used from `address`; an account that lists none may be used from anywhere.

@@ -84,7 +84,7 @@ impl ParkedMessage {
     fn of(properties: &BasicProperties, body: &[u8]) -> Self {
         let text = |name: &str| header(properties, name).unwrap_or_default();
         let origin = text("refill-origin");
-        let own_id = properties.message_id().as_ref().map(|id| id.as_str());
+        let own_id = properties.message_id().as_ref().map(ShortString::as_str);
         let id = own_id.filter(|id| !id.is_empty()).map_or_else(
             || {
                 let mut content = DefaultHasher::new();
