@@ -86,7 +86,7 @@ INSERT INTO access (object, who, may) VALUES
     ('operators', 'console', 'SELECT, INSERT, UPDATE (role, password_hash, active, failed_tries, locked_until)'),
     ('console_sessions', 'console', 'SELECT, INSERT, UPDATE (seen_at), DELETE'),
     ('audit', 'console, readonly', 'SELECT'),
-    ('audit', 'console', 'INSERT'),
+    ('audit', 'console, catalog', 'INSERT'),
     ('instances', 'fleet, readonly', 'SELECT'),
     ('instances', 'fleet', 'INSERT, UPDATE (seen_at), DELETE'),
 

@@ -2,11 +2,13 @@
 //! checked and kept in the audit, however it is asked for.
 
 mod callbacks;
+mod catalogue;
 mod doubts;
 mod endpoints;
 mod gates;
 mod operators;
 mod orders;
+mod parked;
 mod rights;
 
 use serde_json::Value;
@@ -16,11 +18,13 @@ use store::resend::NoJob;
 use store::{Store, StoreError};
 
 pub use callbacks::{order_job, resend};
+pub use catalogue::{import_catalogue, seal_secrets};
 pub use doubts::{Saying, confirm, propose, settle};
 pub use endpoints::{pause_endpoint, resume_endpoint};
 pub use gates::{Gate, pause, resume};
 pub use operators::{add_operator, is_operator_name, set_active, set_password, set_role};
 pub use orders::{LEFT_AS_IT_IS, Named, cancel};
+pub use parked::{Chosen, settle_parked};
 pub use rights::{Action, Right, may};
 
 /// Who acts.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Catalogue, ProductCode};
+use ipnet::IpNet;
+use queue::LookoutHandle;
 use store::operators::SessionRules;
 use store::{Store, StoreError};
 use tokio::sync::{Semaphore, watch};
@@ -14,6 +16,7 @@ use crate::door::Tries;
 use crate::pages::LastSight;
 use crate::passwords::Passwords;
 use crate::pulse::Heart;
+use crate::queues::Queues;
 use crate::trouble::Trouble;
 
 /// How long a page waits for the database, its turn included.
@@ -31,8 +34,12 @@ pub(crate) struct Desk {
     pub(crate) rules: SessionRules,
     pub(crate) passwords: Passwords,
     pub(crate) tries: Tries,
+    /// Whose word counts about where somebody comes from.
+    pub(crate) trusted_proxies: Vec<IpNet>,
     /// How fast it goes.
     pub(crate) heart: Heart,
+    /// How the broker's queues stand.
+    pub(crate) queues: Queues,
     pub(crate) last_sight: LastSight,
     /// Places for those whose page renews itself.
     pub(crate) watchers: Arc<Semaphore>,
@@ -46,6 +53,7 @@ impl Desk {
         settings: Settings,
         store: Store,
         catalogue: watch::Receiver<Arc<Catalogue>>,
+        lookout: LookoutHandle,
     ) -> Self {
         Self {
             store,
@@ -56,7 +64,9 @@ impl Desk {
             },
             passwords: Passwords::new(),
             tries: Tries::default(),
+            trusted_proxies: settings.trusted_proxies,
             heart: Heart::default(),
+            queues: Queues::new(lookout),
             last_sight: LastSight::default(),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
             stopping: CancellationToken::new(),

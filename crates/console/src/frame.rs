@@ -101,6 +101,16 @@ impl Frame {
         self.may(Action::CancelOrder)
     }
 
+    /// Whether parked messages may be sent back to their queue.
+    pub(crate) fn may_requeue(&self) -> bool {
+        self.may(Action::RequeueParked)
+    }
+
+    /// Whether they may be dropped.
+    pub(crate) fn may_drop(&self) -> bool {
+        self.may(Action::DropParked)
+    }
+
     /// Whether a word about a doubt counts as the first.
     pub(crate) fn may_propose(&self) -> bool {
         self.may(Action::ProposeDoubt)
@@ -146,6 +156,7 @@ impl Frame {
             ("/discrepancies", w.discrepancies),
             ("/suppliers", w.suppliers),
             ("/lanes", w.lanes),
+            ("/parked", w.parked_messages),
             ("/callbacks", w.callbacks),
             ("/endpoints", w.endpoints),
             ("/businesses", w.businesses),

@@ -2,19 +2,21 @@
 //!
 //! Whoever uses it has signed in (`door`): passwords as argon2id, sessions in the database, each form bound to its session. What may be
 //! done is one function each (`actions`), which the subcommands call too; each leaves a row in the audit, in its own transaction.
-//! Depends on `store` (all that it shows and does), `openapi` (why a merchant's signature is wrong) and `domain`; knows no broker, no
-//! supplier.
+//! Depends on `store` (all that it shows and does), `queue` (how the broker's queues stand, and what was put aside there), `openapi` (why
+//! a merchant's signature is wrong, where a caller comes from) and `domain`; knows no supplier.
 //!
 //! Read `door.rs` first (what every request passes), then `pages.rs` (one file for each page) and `actions.rs` (who may do what).
-//! `server.rs` holds the bounds.
+//! `alarms.rs` says what needs somebody now; `server.rs` holds the bounds.
 
 pub mod actions;
+mod alarms;
 mod desk;
 mod door;
 mod frame;
 mod pages;
 pub mod passwords;
 mod pulse;
+mod queues;
 mod server;
 mod signature;
 mod story;

@@ -9,6 +9,7 @@ mod gates;
 mod operators;
 mod orders;
 mod overview;
+mod parked;
 mod products;
 mod signature;
 
@@ -35,11 +36,14 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .route("/orders/{code}", get(orders::order))
         .route("/orders/{code}/cancel", post(orders::cancel))
         .route("/batches/{business}", get(batch::batch))
+        .route("/batches/{business}/cancel", post(batch::cancel))
         .route("/doubts", get(doubts::doubts))
         .route("/discrepancies", get(doubts::discrepancies))
         .route("/doubts/{code}/{step}", post(doubts::say))
         .route("/suppliers", get(gates::suppliers))
         .route("/lanes", get(gates::lanes))
+        .route("/parked", get(parked::parked))
+        .route("/parked/{step}", post(parked::settle))
         .route("/endpoints", get(gates::endpoints))
         .route("/gates/{kind}/{step}", post(gates::shift))
         .route("/callbacks", get(callbacks::callbacks))

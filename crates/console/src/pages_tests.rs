@@ -15,6 +15,7 @@ use store::story::FoundOrder;
 
 use super::doubts::DoubtsPage;
 use super::orders::{OrderPage, OrdersPage};
+use super::parked::ParkedPage;
 use crate::frame::Frame;
 use crate::story::{is_cut, standing, timeline};
 use crate::tongue::ENGLISH;
@@ -205,4 +206,30 @@ fn a_story_with_more_entries_than_are_told_says_so() {
     order.evidence = vec![order.evidence[0].clone(); most];
     assert!(shown(order).contains("Only the newest entries"));
     assert!(!shown(hostile()).contains("Only the newest entries"));
+}
+
+#[test]
+fn a_parked_body_is_shown_short_and_as_text() {
+    let message = queue::ParkedMessage {
+        id: HOSTILE.into(),
+        reason: HOSTILE.into(),
+        explanation: HOSTILE.into(),
+        origin: HOSTILE.into(),
+        parked_at_ms: Some(1_000),
+        bytes: 4_000,
+        body: [HOSTILE.as_bytes(), b"\xff\0\x1b[2J", &[b'a'; 4_000][..]].concat(),
+    };
+    let page = ParkedPage {
+        w: &ENGLISH,
+        frame: frame(),
+        sight: Some(queue::ParkedSight {
+            messages: vec![message],
+            more: 7,
+        }),
+    };
+    let page = page.render().unwrap();
+    assert!(!page.contains("<img"), "{page}");
+    assert!(!page.contains('\u{1b}') && !page.contains('\0'), "{page}");
+    assert!(page.contains("aaa…") && page.contains("+ 7"), "{page}");
+    assert!(page.len() < 9_000, "{}", page.len());
 }

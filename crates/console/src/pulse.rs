@@ -123,7 +123,7 @@ fn rates(before: &Pulse, after: &Pulse) -> [i64; 2] {
     ]
 }
 
-fn tenths(tenths: i64) -> String {
+pub(crate) fn tenths(tenths: i64) -> String {
     if tenths >= 1_000 || tenths % 10 == 0 {
         (tenths / 10).to_string()
     } else {

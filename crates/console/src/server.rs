@@ -11,6 +11,8 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
+use queue::LookoutHandle;
 use store::Store;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -32,13 +34,15 @@ const GRACE: Duration = Duration::from_secs(5);
 /// After the kernel refused to give us a connection (no file handles left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long somebody stays signed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How long somebody stays signed in, and by whose word they come from elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Without asking for a page, in minutes.
     pub idle_minutes: u16,
     /// In all, in hours.
     pub session_hours: u16,
+    /// Networks of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// The pages for ops at one address.
@@ -50,14 +54,16 @@ pub struct Console {
 }
 
 impl Console {
-    /// Listens at `at`; nobody is answered before `run`.
+    /// Listens at `at`; nobody is answered before `run`. What is seen of the broker comes by `lookout`, and is only waited for where
+    /// somebody asks for parked messages.
     pub async fn bind(
         at: SocketAddr,
         settings: Settings,
         store: Store,
         catalogue: watch::Receiver<Arc<Catalogue>>,
+        lookout: LookoutHandle,
     ) -> std::io::Result<Self> {
-        let desk = Arc::new(Desk::new(settings, store, catalogue));
+        let desk = Arc::new(Desk::new(settings, store, catalogue, lookout));
         Ok(Self {
             listener: TcpListener::bind(at).await?,
             router: router(Arc::clone(&desk)),
@@ -78,6 +84,8 @@ impl Console {
         let desk = Arc::clone(&self.desk);
         let mut pulse = JoinSet::new();
         pulse.spawn(async move { desk.heart.run(&desk.store, &desk.stopping).await });
+        let desk = Arc::clone(&self.desk);
+        pulse.spawn(async move { desk.queues.run(&desk.catalogue, &desk.stopping).await });
         while let Some(accepted) = shutdown.run_until_cancelled(self.accept()).await {
             while connections.try_join_next().is_some() {}
             match accepted {

@@ -97,6 +97,20 @@ words! {
     last_quarter_hour: "of the newest orders of the last 15 minutes", "最近 15 分钟的最新订单";
     pause_help: "Paused: no new orders; what a supplier has is still cleared up. The whole fleet knows within seconds.", "暂停后不再派发新订单，已提交的仍会处理完毕；数秒内全部实例生效。";
     lane_help: "Paused: no new orders of the lane go to any supplier; they wait as long as their products allow.", "暂停后该通道的新订单不再派发给任何供应商，等待时间以产品设置为限。";
+    ready: "At the broker, waiting", "队列待取";
+    growth: "Growth per second", "每秒增减";
+    consumers: "Consumers", "消费者";
+    queue: "Queue", "队列";
+    queue_help: "What is at the broker is looked at every five seconds.", "消息队列的数据每五秒查看一次。";
+    broker_away: "The broker is away", "消息队列不可用";
+    parked_messages: "Parked", "搁置消息";
+    parked_help: "Messages that could not be read. The order that one may have named is safe in the database: sweepers bring it again. What goes back is read anew, by a newer version for example; what cannot be read then is parked again.", "无法识别的消息。对应的订单保存在数据库中，会被重新派发。退回后将重新读取（例如由新版本读取）；若仍无法识别，会再次搁置。";
+    nothing_parked: "Nothing is parked.", "没有搁置的消息。";
+    all_of: "all of", "全部来自";
+    requeue: "Send back to its queue", "退回原队列";
+    drop: "Drop", "丢弃";
+    bytes: "Bytes", "字节数";
+    body_begins: "The body begins", "内容开头";
     switched_off: "switched off", "已停用";
     tripped: "tripped", "已熔断";
     in_a_row: "in a row", "次连续";
@@ -207,6 +221,7 @@ words! {
     ended_given_up: "It has ended, but its report was given up after ten tries: send it again when the merchant's endpoint is well.", "订单已结束，但通知在十次尝试后已放弃；待商户地址恢复后可重新发送。";
     stands_still: "It waits for nothing that we know of: a sweeper or refill check finds out.", "没有等待任何已知事件，请运行 refill check 检查。";
     cancel_order: "Cancel the order", "取消订单";
+    cancel_batch: "Cancel what no worker has claimed", "取消尚未被认领的订单";
     cancel_help: "Only as long as no worker has claimed it: its money is free again, the merchant is told.", "仅限尚未被认领的订单：解冻资金并通知商户。";
     to_the_desk: "To the doubt desk", "前往待人工页面";
     items: "Orders in it", "订单数";
@@ -295,6 +310,19 @@ words! {
     m_line_end: "The body was signed with another line end after its last line than it was sent with.", "签名与发送的请求体末尾换行不一致。";
     m_compact: "Compact JSON was signed, and JSON with white space was sent: sign the bytes that are sent.", "签名的是紧凑 JSON，发送的却含空白：须对实际发送的字节签名。";
     m_no_body: "Only the headers were signed, not the body.", "只签名了请求头，未包含请求体。";
+    // What needs somebody.
+    needs_somebody: "What needs somebody now", "当前需要处理";
+    all_quiet: "Nothing.", "无。";
+    in_runbook: "in the runbook:", "运维手册章节：";
+    a_role_gone: "No process runs of the role", "没有运行中的实例，角色：";
+    a_outbox_old: "A stored batch has not been announced for", "批次入库后仍未发布，已等待";
+    a_lane_waits: "Orders are overdue in the lane", "订单逾期，通道";
+    a_nobody_takes: "Messages wait and nobody takes them:", "消息积压且无消费者：";
+    a_reports_late: "A report at an endpoint that is well is overdue", "健康地址的通知已逾期";
+    a_doubtful_money: "Money in doubt, in yuan", "存疑金额（元）";
+    a_doubt_old: "A case has waited for a person", "待人工订单已等待";
+    a_parked: "Messages could not be read", "有无法识别的消息";
+    a_versions_differ: "Versions run side by side", "多个版本同时运行";
     // Overview.
     as_of: "as of", "截至";
     catalogue_version: "catalogue version", "目录版本";

@@ -7,6 +7,7 @@
 //! Read `headers` first (what authenticates a request), then `signature`, then `requests` and `replies`.
 
 pub mod answer;
+pub mod caller;
 mod exact;
 pub mod headers;
 pub mod network_rule;

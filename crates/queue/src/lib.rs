@@ -20,10 +20,12 @@
 //! ```
 //!
 //! Read `topology` (which queues), `hint` (what a message says), `publisher`, `consumer`, then `connection` (how one ends).
+//! `lookout` is for whoever only looks, and for what was put aside.
 
 mod connection;
 mod consumer;
 mod hint;
+mod lookout;
 mod meters;
 mod parked;
 mod publisher;
@@ -32,6 +34,10 @@ mod topology;
 
 pub use crate::consumer::{Consumer, ConsumerHandle, ConsumerTask, Delivery, DepthUnknown};
 pub use crate::hint::{HintError, TraceParent};
+pub use crate::lookout::{
+    Fate, Lookout, LookoutHandle, LookoutTask, ParkedMessage, ParkedSight, QueueSight, Settled,
+    Unseen,
+};
 pub use crate::meters::describe_meters;
 pub use crate::publisher::{PublishError, Publisher, PublisherHandle, PublisherTask};
 pub use crate::settings::{BadSettings, Settings};

@@ -51,7 +51,7 @@ pub fn describe_meters() {
     );
     describe_gauge!(
         "refill_queue_connected",
-        "Whether the connection to the broker stands and is not blocked, by purpose (publish, consume): 1, or 0."
+        "Whether the connection to the broker stands and is not blocked, by purpose (publish, consume, look): 1, or 0."
     );
     describe_counter!(
         "refill_queue_reconnects_total",

@@ -42,6 +42,14 @@ impl QueueName {
         Self("refill.parked".into())
     }
 
+    /// The queue of this name, if it is one whose messages are worked on.
+    pub(crate) fn of_work(name: &str) -> Option<Self> {
+        match name.strip_prefix("refill.orders.") {
+            Some(lane) => Self::orders(&Lane::new(lane)).ok(),
+            None => (name == "refill.callbacks").then(Self::callbacks),
+        }
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -94,6 +94,11 @@ enum Command {
         #[command(subcommand)]
         tool: command::gates::LaneTool,
     },
+    /// The broker's queues: how they stand, what could not be read and was parked; send it back, or drop it.
+    Queue {
+        #[command(subcommand)]
+        tool: command::queue::QueueTool,
+    },
     /// What ops may do with orders.
     Order {
         #[command(subcommand)]
@@ -151,6 +156,8 @@ enum CatalogTool {
     Import {
         /// The catalogue file (TOML).
         file: PathBuf,
+        #[command(flatten)]
+        operator: command::doubt::Operator,
     },
 }
 
@@ -228,8 +235,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(flags) => command::migrate::run(&settings, &flags).await?,
         Command::Health(flags) => command::health::run(&settings, &flags).await?,
         Command::Catalog {
-            tool: CatalogTool::Import { file },
-        } => command::catalog::run(&settings, &file).await?,
+            tool: CatalogTool::Import { file, operator },
+        } => command::catalog::run(&settings, &file, &operator).await?,
         Command::Check(flags) => return command::check::run(&settings, &flags).await,
         Command::Doubt {
             tool: DoubtTool::List { json },
@@ -249,6 +256,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Keys { tool } => command::keys::run(&settings, tool).await?,
         Command::Supplier { tool } => command::gates::supplier(&settings, tool).await?,
         Command::Lane { tool } => command::gates::lane(&settings, tool).await?,
+        Command::Queue { tool } => command::queue::run(&settings, tool).await?,
         Command::Order {
             tool: OrderTool::Cancel(flags),
         } => return command::order::cancel(&settings, &flags).await,

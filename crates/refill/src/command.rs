@@ -16,6 +16,7 @@ pub(crate) mod keys;
 pub(crate) mod migrate;
 pub(crate) mod operator;
 pub(crate) mod order;
+pub(crate) mod queue;
 pub(crate) mod resend;
 pub(crate) mod sign;
 pub(crate) mod sim;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use queue::{Consumer, ConsumerHandle};
+use queue::{Consumer, ConsumerHandle, Lookout};
 use store::Secrets;
 use tokio::net::TcpListener;
 
@@ -176,9 +176,12 @@ pub(crate) async fn start_console(process: &mut Process) -> anyhow::Result<Socke
     let settings = console::Settings {
         idle_minutes: process.settings.console.idle_minutes,
         session_hours: process.settings.console.session_hours,
+        trusted_proxies: process.settings.console.trusted_proxies.clone(),
     };
+    let (lookout, looking) = Lookout::new(process.broker.clone());
+    process.add_ground(|shutdown| looking.run(shutdown));
     let (store, catalogue) = (process.store.clone(), process.catalogue.clone());
-    let console = console::Console::bind(listen, settings, store, catalogue)
+    let console = console::Console::bind(listen, settings, store, catalogue, lookout)
         .await
         .with_context(|| format!("console.listen: cannot listen on {listen}"))?;
     let address = console.address()?;

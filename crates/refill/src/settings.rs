@@ -87,6 +87,7 @@ pub(crate) struct Console {
     pub(crate) listen: std::net::SocketAddr,
     pub(crate) idle_minutes: u16,
     pub(crate) session_hours: u16,
+    pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
 }
 
 /// `[doubt]`
@@ -131,7 +132,9 @@ impl Settings {
             .separator("__")
             .try_parsing(true)
             .list_separator(",")
-            .with_list_parse_key("callback.name_servers");
+            .with_list_parse_key("callback.name_servers")
+            .with_list_parse_key("console.trusted_proxies")
+            .with_list_parse_key("ingress.trusted_proxies");
         let mut settings: Self = sources
             .add_source(environment)
             .build()

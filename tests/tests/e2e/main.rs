@@ -29,6 +29,7 @@ mod manifests;
 mod months;
 mod operators;
 mod pages;
+mod parked;
 mod plans;
 mod pushes;
 mod reports;

@@ -32,6 +32,10 @@ pub enum Action {
     ProposeDoubt,
     ConfirmDoubt,
     SettleDoubt,
+    RequeueParked,
+    DropParked,
+    ImportCatalogue,
+    SealSecrets,
     AddOperator,
     SetRole,
     SetActive,
@@ -40,7 +44,7 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 25] = [
         Self::SignIn,
         Self::SignOut,
         Self::OwnPassword,
@@ -58,6 +62,10 @@ impl Action {
         Self::ProposeDoubt,
         Self::ConfirmDoubt,
         Self::SettleDoubt,
+        Self::RequeueParked,
+        Self::DropParked,
+        Self::ImportCatalogue,
+        Self::SealSecrets,
         Self::AddOperator,
         Self::SetRole,
         Self::SetActive,
@@ -84,6 +92,10 @@ impl Action {
             Self::ProposeDoubt => "doubt.propose",
             Self::ConfirmDoubt => "doubt.confirm",
             Self::SettleDoubt => "doubt.settle",
+            Self::RequeueParked => "parked.requeue",
+            Self::DropParked => "parked.drop",
+            Self::ImportCatalogue => "catalog.import",
+            Self::SealSecrets => "keys.seal",
             Self::AddOperator => "operator.add",
             Self::SetRole => "operator.role",
             Self::SetActive => "operator.active",
@@ -106,9 +118,15 @@ impl Action {
             | Self::ResumeJob
             | Self::CancelJob
             | Self::CancelOrder
-            | Self::ProposeDoubt => Role::Operator,
-            Self::ConfirmDoubt | Self::SettleDoubt => Role::Approver,
-            Self::AddOperator | Self::SetRole | Self::SetActive | Self::SetPassword => Role::Admin,
+            | Self::ProposeDoubt
+            | Self::RequeueParked => Role::Operator,
+            Self::ConfirmDoubt | Self::SettleDoubt | Self::DropParked => Role::Approver,
+            Self::ImportCatalogue
+            | Self::SealSecrets
+            | Self::AddOperator
+            | Self::SetRole
+            | Self::SetActive
+            | Self::SetPassword => Role::Admin,
         }
     }
 }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use askama::Template;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Extension, Form, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{AppendHeaders, Html, IntoResponse, Redirect, Response};
+use openapi::caller::{FORWARDED_FOR, address_of};
 use serde::Deserialize;
 use store::audit::DeedOutcome;
 
@@ -68,7 +69,7 @@ pub(super) struct Credentials {
 
 pub(super) async fn sign_in(
     State(desk): State<Arc<Desk>>,
-    Extension(Peer(from)): Extension<Peer>,
+    Extension(Peer(socket)): Extension<Peer>,
     frame: Frame,
     headers: HeaderMap,
     form: Result<Form<Credentials>, FormRejection>,
@@ -76,6 +77,9 @@ pub(super) async fn sign_in(
     let came = Instant::now();
     let Form(said) = form.map_err(|_| Trouble::Unreadable("name and password are missing"))?;
     let next = local(&said.next);
+    let forwarded = headers.get_all(FORWARDED_FOR);
+    let forwarded = forwarded.iter().map(HeaderValue::as_bytes);
+    let from = address_of(socket, forwarded, &desk.trusted_proxies);
     if let Some(token) = right(&desk, from, said).await? {
         let seconds = u32::try_from(desk.rules.session_hours * 3_600).unwrap_or(0);
         let cookie = set_cookie(&headers, cookie_name(&headers), &token.text(), seconds);

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use askama::Template;
+use axum::extract::Form;
+use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, Query, State};
 use domain::{BusinessId, Money, OrderState};
 use serde::Deserialize;
 use store::reads::BatchView;
 
-use super::{Page, page};
+use super::{Page, back, page};
+use crate::actions::{self, LEFT_AS_IT_IS, Named, NotDone};
 use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::tongue::Words;
@@ -48,6 +51,15 @@ impl BatchPage {
 
     fn all(&self) -> i64 {
         self.batch.by_state.iter().map(|(count, _)| count).sum()
+    }
+
+    /// Orders that no worker has claimed yet.
+    fn waiting(&self) -> i64 {
+        let states = self.states().into_iter();
+        states
+            .filter(|(state, ..)| *state == OrderState::Stored)
+            .map(|(_, count, _)| count)
+            .sum()
     }
 
     fn ended(&self) -> i64 {
@@ -94,4 +106,33 @@ pub(super) async fn batch(
         batch,
         from,
     })
+}
+
+#[derive(Deserialize)]
+pub(super) struct Cancel {
+    /// The merchant's number.
+    number: String,
+    #[serde(default)]
+    reason: String,
+    back: String,
+}
+
+/// Takes back what no worker has claimed of it.
+pub(super) async fn cancel(
+    State(desk): State<Arc<Desk>>,
+    frame: Frame,
+    Path(business): Path<String>,
+    form: Result<Form<Cancel>, FormRejection>,
+) -> Page {
+    let Form(said) = form.map_err(|_| Trouble::Unreadable("which batch"))?;
+    if business.contains('\0') {
+        return Err(Trouble::Nowhere);
+    }
+    let named = Named::Batch(BusinessId::new(business.as_str()), said.number);
+    let (store, catalogue) = (&desk.store, desk.catalogue());
+    let actor = frame.actor()?;
+    match actions::cancel(store, &actor, &named, &said.reason, &catalogue).await? {
+        (0, _) => Err(NotDone::Unchanged(LEFT_AS_IT_IS.into()).into()),
+        _ => Ok(back(&said.back)),
+    }
 }

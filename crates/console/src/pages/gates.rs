@@ -8,6 +8,7 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, State};
 use domain::catalogue::{Route, Supplier};
 use domain::{Catalogue, Endpoint, Lane, SupplierId};
+use queue::QueueName;
 use serde::Deserialize;
 use store::endpoints::{EndpointLine, Standing};
 use store::gates::{Pause, SupplierLine};
@@ -17,6 +18,8 @@ use super::{Page, back, page};
 use crate::actions::{self, Gate};
 use crate::desk::Desk;
 use crate::frame::Frame;
+use crate::pulse::Beat;
+use crate::queues::QueueLine;
 use crate::tongue::Words;
 use crate::trouble::Trouble;
 use crate::words;
@@ -84,9 +87,24 @@ struct LanesPage {
     lanes: Vec<LaneBacklog>,
     pauses: Vec<Pause>,
     catalogue: Arc<Catalogue>,
+    /// Nothing when the broker is away.
+    queues: Option<Vec<QueueLine>>,
+    beat: Beat,
 }
 
 impl LanesPage {
+    fn queue_of(&self, lane: &Lane) -> Option<&QueueLine> {
+        let name = QueueName::orders(lane).ok()?;
+        self.queues.as_ref()?.iter().find(|line| line.queue == name)
+    }
+
+    /// The queues that are no lane's.
+    fn others(&self) -> Vec<&QueueLine> {
+        let others = [QueueName::callbacks(), QueueName::parked()];
+        let lines = self.queues.iter().flatten();
+        lines.filter(|line| others.contains(&line.queue)).collect()
+    }
+
     fn pause_of(&self, lane: &Lane) -> Option<&Pause> {
         let whole = |pause: &&Pause| pause.supplier.is_none() && pause.lane.as_ref() == Some(lane);
         self.pauses.iter().find(whole)
@@ -105,6 +123,8 @@ pub(super) async fn lanes(State(desk): State<Arc<Desk>>, frame: Frame) -> Page {
         lanes: desk.ask(desk.store.overview()).await?.lanes,
         pauses: desk.ask(desk.store.pauses()).await?,
         catalogue: desk.catalogue(),
+        queues: desk.queues.lines(),
+        beat: desk.heart.beat(),
     })
 }
 

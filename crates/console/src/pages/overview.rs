@@ -17,6 +17,7 @@ use store::instances::Instance;
 use store::story::{Overview, Pulse, SupplierOutcomes};
 
 use super::{Page, page};
+use crate::alarms::{Alarm, Facts, alarms};
 use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::pulse::{Beat, Chart};
@@ -45,6 +46,7 @@ pub(crate) struct Sight {
     endpoints: Vec<EndpointLine>,
     instances: Vec<Instance>,
     catalogue_version: i64,
+    alarms: Vec<Alarm>,
 }
 
 impl Sight {
@@ -55,19 +57,36 @@ impl Sight {
             .into_iter()
             .map(|line| (line.supplier.clone(), line));
         let mut endpoints = desk.ask(store.unwell_endpoints()).await?;
+        let (pulse, now) = (
+            desk.ask(store.pulse()).await?,
+            desk.ask(store.overview()).await?,
+        );
+        let suppliers = desk.ask(store.suppliers()).await?;
+        let pauses = desk.ask(store.pauses()).await?;
+        let instances = desk.ask(store.instances()).await?;
+        let queues = desk.queues.lines();
+        let alarms = alarms(&Facts {
+            now: &now,
+            pulse: &pulse,
+            suppliers: &suppliers,
+            pauses: &pauses,
+            endpoints: &endpoints,
+            instances: &instances,
+            queues: queues.as_deref(),
+        });
         endpoints.truncate(ENDPOINTS);
-        let pulse = desk.ask(store.pulse()).await?;
         Ok(Self {
-            now: desk.ask(store.overview()).await?,
+            now,
             beat: desk.heart.beat(),
             charts: desk.heart.charts(),
             pulse,
-            suppliers: desk.ask(store.suppliers()).await?,
+            suppliers,
             outcomes: outcomes.collect(),
-            pauses: desk.ask(store.pauses()).await?,
+            pauses,
             endpoints,
-            instances: desk.ask(store.instances()).await?,
+            instances,
             catalogue_version: desk.catalogue().version,
+            alarms,
         })
     }
 }

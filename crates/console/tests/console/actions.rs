@@ -58,6 +58,7 @@ async fn every_action_leaves_its_row_and_nobody_does_what_their_role_may_not() {
         ("which", "order"),
         ("value", code.as_str()),
     ];
+    let batch = [("number", "batch one"), ("reason", "asked to")];
     let role = [("name", "viewer2"), ("role", "operator")];
     let name = [("name", "viewer2")];
     let cases: Vec<Case<'_>> = vec![
@@ -137,6 +138,13 @@ async fn every_action_leaves_its_row_and_nobody_does_what_their_role_may_not() {
             &cancel,
             &[("reason", "")],
             &order,
+            StatusCode::CONFLICT,
+        ),
+        (
+            "order.cancel",
+            "/batches/b1/cancel",
+            &batch,
+            "batch batch one of b1",
             StatusCode::CONFLICT,
         ),
         ("doubt.propose", &propose, &said, &doubt, DONE),

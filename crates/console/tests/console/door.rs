@@ -231,3 +231,24 @@ async fn language_and_theme_are_remembered_and_lead_nowhere_else() {
     console.close().await;
     ground.end().await;
 }
+
+#[tokio::test]
+async fn behind_a_proxy_that_is_trusted_the_address_is_the_one_that_it_writes() {
+    let ground = Ground::new().await;
+    let console = ground.open().await;
+    let stranger = console.stranger();
+    let form = [("name", "viewer"), ("password", PASSWORD)];
+    let answer = stranger
+        .request(Method::POST, "/sign-in")
+        .header("sec-fetch-site", "same-origin")
+        .header("x-forwarded-for", "198.51.100.1, 203.0.113.7, 127.0.0.9")
+        .form(&form)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let from = "SELECT parameters ->> 'from' FROM audit WHERE action = 'sign-in'";
+    assert_eq!(ground.sql(from).await.unwrap(), "203.0.113.7");
+    console.close().await;
+    ground.end().await;
+}

@@ -19,7 +19,7 @@ use store::life::{Outcome, Room};
 use store::operators::Role;
 use tempfile::TempDir;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const CATALOGUE: &str = r#"
@@ -57,6 +57,9 @@ pub(crate) const CATALOGUE: &str = r#"
 pub(crate) const HOSTILE: &str = r#""><script>alert(1)</script>&'"#;
 pub(crate) const ACCOUNT: &str = "13800008001";
 
+/// Where no broker is.
+pub(crate) const NO_BROKER: &str = "amqp://127.0.0.1:1/%2f";
+
 /// What everybody's password is.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
@@ -79,7 +82,7 @@ impl Ground {
             .unwrap();
         let mut settings = servers::Settings::under(folder.path());
         settings.fsync = false;
-        settings.amqp_url = Some("amqp://127.0.0.1:1/%2f".into());
+        settings.amqp_url = Some(NO_BROKER.into());
         let servers = Servers::start(settings).await.unwrap();
         let url = servers.create_database("console").await.unwrap();
         let store = Store::new(&store::Settings::for_url(url.clone())).unwrap();
@@ -108,7 +111,7 @@ impl Ground {
     }
 
     pub(crate) async fn open(&self) -> Pages {
-        Pages::open(self.store.clone(), self.catalogue.clone()).await
+        Pages::open(self.store.clone(), self.catalogue.clone(), NO_BROKER).await
     }
 
     /// Runs SQL as the owner of the tables does; the error is the database's.
@@ -142,21 +145,27 @@ pub(crate) struct Pages {
     pub(crate) client: Client,
     shutdown: CancellationToken,
     running: JoinHandle<()>,
+    _looking_out: JoinSet<()>,
     _catalogue: watch::Sender<Arc<Catalogue>>,
 }
 
 impl Pages {
-    pub(crate) async fn open(store: Store, catalogue: Catalogue) -> Self {
+    pub(crate) async fn open(store: Store, catalogue: Catalogue, broker: &str) -> Self {
         let (sender, receiver) = watch::channel(Arc::new(catalogue));
+        let broker = queue::Settings::new(broker, "test").unwrap();
+        let (lookout, looking) = queue::Lookout::new(broker);
         let loopback = "127.0.0.1:0".parse().unwrap();
         let settings = Settings {
             idle_minutes: 60,
             session_hours: 12,
+            trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
         };
-        let console = Console::bind(loopback, settings, store, receiver)
+        let console = Console::bind(loopback, settings, store, receiver, lookout)
             .await
             .unwrap();
         let shutdown = CancellationToken::new();
+        let mut looking_out = JoinSet::new();
+        looking_out.spawn(looking.run(shutdown.clone()));
         Self {
             at: console.address().unwrap(),
             client: Client::builder()
@@ -166,13 +175,19 @@ impl Pages {
                 .unwrap(),
             running: tokio::spawn(console.run(shutdown.clone())),
             shutdown,
+            _looking_out: looking_out,
             _catalogue: sender,
         }
     }
 
     pub(crate) async fn without_a_database() -> Self {
         let nowhere = store::Settings::for_url("postgres://nobody@127.0.0.1:1/none");
-        Self::open(Store::new(&nowhere).unwrap(), Catalogue::default()).await
+        Self::open(
+            Store::new(&nowhere).unwrap(),
+            Catalogue::default(),
+            NO_BROKER,
+        )
+        .await
     }
 
     /// Whoever has no session.

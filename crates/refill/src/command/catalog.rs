@@ -3,16 +3,27 @@
 use std::path::Path;
 
 use anyhow::Context;
+use console::actions;
 use domain::catalogue_file::CatalogueFile;
 use store::{Imported, Store};
 
+use crate::command::doubt::Operator;
 use crate::settings::Settings;
 
 /// A catalogue is small; whatever is larger is another file.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> {
-    let imported = import(&Store::new(&settings.store()?)?, file).await?;
+pub(crate) async fn run(
+    settings: &Settings,
+    path: &Path,
+    operator: &Operator,
+) -> anyhow::Result<()> {
+    let (actor, store) = (operator.actor()?, Store::new(&settings.store()?)?);
+    let file = checked(path)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let imported = actions::import_catalogue(&store, &actor, &name, &file)
+        .await
+        .with_context(|| path.display().to_string())?;
     println!(
         "catalogue version {}, {} opening deposits booked",
         imported.version, imported.deposits
@@ -20,8 +31,14 @@ pub(crate) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Reads, checks and imports a file; keys that it names by path are read beside it.
+/// Imports a file into a database of our own, for nobody.
 pub(crate) async fn import(store: &Store, path: &Path) -> anyhow::Result<Imported> {
+    let imported = store.import(&checked(path)?).await;
+    imported.with_context(|| path.display().to_string())
+}
+
+/// Reads and checks a file; keys that it names by path are read beside it.
+fn checked(path: &Path) -> anyhow::Result<CatalogueFile> {
     let file = read(path).with_context(|| path.display().to_string())?;
     for supplier in &file.supplier {
         anyhow::ensure!(
@@ -33,10 +50,7 @@ pub(crate) async fn import(store: &Store, path: &Path) -> anyhow::Result<Importe
             suppliers::Adapter::SHAPES.join(", ")
         );
     }
-    store
-        .import(&file)
-        .await
-        .with_context(|| path.display().to_string())
+    Ok(file)
 }
 
 fn read(path: &Path) -> anyhow::Result<CatalogueFile> {

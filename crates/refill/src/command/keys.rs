@@ -1,7 +1,9 @@
 //! `refill keys`: the master keys that seal the catalogue's secrets.
 
+use console::actions;
 use store::{MasterKeys, Store};
 
+use crate::command::doubt::Operator;
 use crate::settings::Settings;
 
 /// `refill keys …`
@@ -13,7 +15,10 @@ pub(crate) enum KeysTool {
         name: String,
     },
     /// Seal every secret in the database under the first master key; those that are, stay.
-    Seal,
+    Seal {
+        #[command(flatten)]
+        operator: Operator,
+    },
 }
 
 pub(crate) async fn run(settings: &Settings, tool: KeysTool) -> anyhow::Result<()> {
@@ -24,13 +29,14 @@ pub(crate) async fn run(settings: &Settings, tool: KeysTool) -> anyhow::Result<(
             MasterKeys::parse(&line)?;
             println!("{line}");
         }
-        KeysTool::Seal => {
+        KeysTool::Seal { operator } => {
             let settings = settings.store()?;
             anyhow::ensure!(
                 settings.keys.can_seal(),
                 "there is no master key: name a file in keys.master_file, or set REFILL_MASTER_KEYS"
             );
-            let sealed = Store::new(&settings)?.seal_secrets().await?;
+            let store = Store::new(&settings)?;
+            let sealed = actions::seal_secrets(&store, &operator.actor()?).await?;
             println!(
                 "{} of {} secrets sealed anew, the others were already",
                 sealed.sealed, sealed.secrets

@@ -11,6 +11,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::{keys, secrets};
+use crate::audit::Deed;
 use crate::seal::MasterKeys;
 use crate::session::{commit, in_ms};
 use crate::{Store, StoreError};
@@ -42,11 +43,33 @@ impl Store {
     /// Imports a file: what it names is inserted or brought up to date, what it does not name stays. An account's keys are
     /// those of the file; its opening deposit is booked once, with the first import that names it.
     pub async fn import(&self, file: &CatalogueFile) -> Result<Imported, ImportError> {
+        self.imported(file, None).await
+    }
+
+    /// The same by a person.
+    pub async fn import_by(
+        &self,
+        file: &CatalogueFile,
+        deed: &Deed,
+    ) -> Result<Imported, ImportError> {
+        self.imported(file, Some(deed)).await
+    }
+
+    async fn imported(
+        &self,
+        file: &CatalogueFile,
+        deed: Option<&Deed>,
+    ) -> Result<Imported, ImportError> {
         file.check()?;
         let mut session = self.session().await?;
         let work = async {
             let transaction = session.begin().await?;
             let imported = import(&transaction, file, &self.keys).await?;
+            if let Some(deed) = deed {
+                let Imported { version, deposits } = imported;
+                let detail = format!("version {version}, {deposits} opening deposits");
+                deed.done(&transaction, &detail).await?;
+            }
             Ok::<_, ImportError>((transaction, imported))
         };
         let limit = std::time::Duration::from_mins(5);

@@ -2,6 +2,7 @@
 
 use deadpool_postgres::Transaction;
 
+use crate::audit::Deed;
 use crate::seal::MasterKeys;
 use crate::session::commit;
 use crate::{Store, StoreError};
@@ -60,7 +61,7 @@ pub struct Sealed {
 impl Store {
     /// Seals every secret under the first master key, all of them or none. The fleet may run meanwhile, as long as each process
     /// has that key too.
-    pub async fn seal_secrets(&self) -> Result<Sealed, StoreError> {
+    pub async fn seal_secrets(&self, deed: &Deed) -> Result<Sealed, StoreError> {
         self.bounded(async {
             let mut session = self.session().await?;
             let tx = session.begin().await?;
@@ -88,6 +89,9 @@ impl Store {
             ] {
                 seal_all(&tx, &self.keys, read, write, place, &mut sealed).await?;
             }
+            let Sealed { sealed: anew, secrets } = sealed;
+            let detail = format!("{anew} of {secrets} secrets");
+            deed.done(&tx, &detail).await?;
             commit(tx, "import").await?;
             session.give_back();
             Ok(sealed)
