@@ -127,8 +127,8 @@ impl Platform {
         self.process = Some(process);
     }
 
-    /// A page of the console, as whoever has signed in sees it.
-    pub(crate) async fn console_page(&self, path: &str) -> String {
+    /// Name and password of the console's first admin, from the file that only its owner reads.
+    pub(crate) fn console_admin(&self) -> (String, String) {
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::metadata(&self.console_admin)
             .unwrap()
@@ -137,6 +137,12 @@ impl Platform {
         assert_eq!(mode & 0o777, 0o600);
         let admin = std::fs::read_to_string(&self.console_admin).unwrap();
         let (name, password) = admin.trim().split_once('\n').unwrap();
+        (name.to_owned(), password.to_owned())
+    }
+
+    /// A page of the console, as whoever has signed in sees it.
+    pub(crate) async fn console_page(&self, path: &str) -> String {
+        let (name, password) = self.console_admin();
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -145,7 +151,7 @@ impl Platform {
         let sign_in = client
             .post(format!("{}/sign-in", self.console))
             .header("origin", &self.console)
-            .form(&[("name", name), ("password", password)]);
+            .form(&[("name", &name), ("password", &password)]);
         let signed_in = sign_in.send().await.unwrap();
         let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
         let cookie = cookie.split(';').next().unwrap().to_owned();
