@@ -12,6 +12,21 @@ const INSTALL_TIMEOUT: Duration = Duration::from_mins(10);
 /// Says to the package scripts that services are not to be started.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
+/// Where `program` is; its `packages` are installed first when it is nowhere.
+///
+/// # Errors
+/// When they cannot be installed, or do not bring it.
+pub async fn found_or_installed(program: &str, packages: &[&str]) -> Result<PathBuf> {
+    if let Some(path) = in_path(program) {
+        return Ok(path);
+    }
+    install(packages).await?;
+    in_path(program).ok_or_else(|| ServersError::Program {
+        program: program.into(),
+        why: format!("{} did not bring it", packages.join(", ")),
+    })
+}
+
 /// Installs `packages`; says so first.
 pub(crate) async fn install(packages: &[&str]) -> Result<()> {
     let not_possible = |why: &str| ServersError::Program {

@@ -18,6 +18,7 @@ mod postgres;
 mod program;
 mod rabbitmq;
 
+pub use apt::found_or_installed;
 pub use launcher::{Servers, Settings};
 pub use port::free_address;
 pub use postgres::Postgres;

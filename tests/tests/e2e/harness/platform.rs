@@ -128,8 +128,8 @@ impl Platform {
         self.process = Some(process);
     }
 
-    /// A page of the console, as whoever has signed in sees it.
-    pub(crate) async fn console_page(&self, path: &str) -> String {
+    /// Name and password of the console's first admin, from the file that only its owner reads.
+    pub(crate) fn console_admin(&self) -> (String, String) {
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::metadata(&self.console_admin)
             .unwrap()
@@ -138,8 +138,16 @@ impl Platform {
         assert_eq!(mode & 0o777, 0o600);
         let admin = std::fs::read_to_string(&self.console_admin).unwrap();
         let (name, password) = admin.trim().split_once('\n').unwrap();
-        let person = Person::sign_in(&self.console, name, password).await;
-        person.page(path).await
+        (name.to_owned(), password.to_owned())
+    }
+
+    /// A page of the console, as whoever has signed in sees it.
+    pub(crate) async fn console_page(&self, path: &str) -> String {
+        let (name, password) = self.console_admin();
+        Person::sign_in(&self.console, &name, &password)
+            .await
+            .page(path)
+            .await
     }
 
     /// From the next start on.

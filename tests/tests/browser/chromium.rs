@@ -1,0 +1,274 @@
+//! One Chromium with a profile of its own, and the chromedriver that drives it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities;
+use thirtyfour::{By, ChromeCapabilities, LoggingPrefsLogLevel, WebDriver, WebElement};
+use tokio::sync::OnceCell;
+
+use crate::harness::until;
+
+/// Both programs, looked for or installed once.
+static PROGRAMS: OnceCell<(PathBuf, PathBuf)> = OnceCell::const_new();
+
+const QUIET: [&str; 12] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--accept-lang=en-US",
+    "--window-size=1280,900",
+];
+
+/// What a browser is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Desk,
+    /// 390 px wide.
+    Phone,
+    /// Runs no script of a page.
+    NoScript,
+}
+
+pub(crate) struct Browser {
+    /// Taken at the end.
+    driver: Option<WebDriver>,
+    chromedriver: Child,
+    /// Removed with it.
+    profile: tempfile::TempDir,
+    console: String,
+    pub(crate) kind: Kind,
+}
+
+impl Browser {
+    /// A browser that has seen nothing yet, for the console at this address.
+    pub(crate) async fn start(kind: Kind, console: &str) -> Self {
+        let (chromium, chromedriver) = PROGRAMS
+            .get_or_init(async || {
+                let found = servers::found_or_installed("chromium", &["chromium"]).await;
+                let driver = servers::found_or_installed("chromedriver", &["chromium-driver"]);
+                (found.expect("Chromium"), driver.await.expect("its driver"))
+            })
+            .await;
+        let profile = tempfile::Builder::new()
+            .prefix("refill-browser-")
+            .tempdir()
+            .unwrap();
+        let at = servers::free_address().unwrap();
+        let log = std::fs::File::create(profile.path().join("chromedriver.log")).unwrap();
+        let process = Command::new(chromedriver)
+            .arg(format!("--port={}", at.port()))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("chromedriver");
+        // From here on it is ended whatever happens.
+        let mut browser = Self {
+            driver: None,
+            chromedriver: process,
+            profile,
+            console: console.to_owned(),
+            kind,
+        };
+        let server = format!("http://{at}");
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        until(
+            "chromedriver",
+            async || {
+                let status = http.get(format!("{server}/status")).send().await.ok()?;
+                status.status().is_success().then_some(())
+            },
+            || browser.driver_log(),
+        )
+        .await;
+        let wanted = capabilities(kind, chromium, &browser.profile.path().join("profile"));
+        let session = WebDriver::builder(server, wanted).client(http).await;
+        match session {
+            Ok(driver) => browser.driver = Some(driver),
+            Err(error) => panic!("no browser: {error}\n{}", browser.driver_log()),
+        }
+        browser
+    }
+
+    fn driver_log(&self) -> String {
+        std::fs::read_to_string(self.profile.path().join("chromedriver.log")).unwrap_or_default()
+    }
+
+    pub(crate) fn driver(&self) -> &WebDriver {
+        self.driver.as_ref().expect("it runs")
+    }
+
+    /// Opens a path of the console; returns when it has loaded.
+    pub(crate) async fn open(&self, path: &str) {
+        let url = format!("{}{path}", self.console);
+        self.driver().goto(url).await.unwrap();
+    }
+
+    /// Where it is: path and query.
+    pub(crate) async fn here(&self) -> String {
+        let url = self.driver().current_url().await.unwrap();
+        url.as_str().replace(&self.console, "")
+    }
+
+    /// Waits for an element that can be seen; `xpath` as people see the page.
+    pub(crate) async fn find(&self, xpath: &str) -> WebElement {
+        let seen = std::cell::RefCell::new(String::new());
+        until(
+            xpath,
+            async || {
+                let found = self.driver().find(By::XPath(xpath)).await.ok();
+                if let Some(element) = found
+                    && element.is_displayed().await.unwrap_or(false)
+                {
+                    return Some(element);
+                }
+                *seen.borrow_mut() = self.text().await;
+                None
+            },
+            || seen.borrow().clone(),
+        )
+        .await
+    }
+
+    /// Whether the page holds such an element now.
+    pub(crate) async fn has(&self, xpath: &str) -> bool {
+        let found = self.driver().find_all(By::XPath(xpath)).await.unwrap();
+        !found.is_empty()
+    }
+
+    pub(crate) async fn click(&self, xpath: &str) {
+        self.find(xpath).await.click().await.unwrap();
+    }
+
+    pub(crate) async fn write(&self, xpath: &str, text: &str) {
+        self.find(xpath).await.send_keys(text).await.unwrap();
+    }
+
+    /// What can be read on the page; empty while it changes.
+    pub(crate) async fn text(&self) -> String {
+        match self.driver().find(By::Css("body")).await {
+            Ok(body) => body.text().await.unwrap_or_default(),
+            Err(_) => String::new(),
+        }
+    }
+
+    /// Waits until this can be read on the page.
+    pub(crate) async fn reads(&self, text: &str) {
+        let seen = std::cell::RefCell::new(String::new());
+        until(
+            text,
+            async || {
+                *seen.borrow_mut() = self.text().await;
+                seen.borrow().contains(text).then_some(())
+            },
+            || seen.borrow().clone(),
+        )
+        .await;
+    }
+
+    /// Loads the page again until this can be read on it.
+    pub(crate) async fn comes_to_read(&self, text: &str) {
+        let seen = std::cell::RefCell::new(String::new());
+        until(
+            text,
+            async || {
+                self.driver().refresh().await.unwrap();
+                *seen.borrow_mut() = self.text().await;
+                seen.borrow().contains(text).then_some(())
+            },
+            || seen.borrow().clone(),
+        )
+        .await;
+    }
+
+    /// What this expression is in the page.
+    pub(crate) async fn value(&self, expression: &str) -> Value {
+        let script = format!("return {expression};");
+        let found = self.driver().execute(script, vec![]).await;
+        let found = found.unwrap_or_else(|error| panic!("{expression}: {error}"));
+        found.json().clone()
+    }
+
+    /// What the browser had to say against the pages since it was asked last.
+    pub(crate) async fn complaints(&self) -> Vec<String> {
+        let log = self.driver().browser_log().await.unwrap();
+        log.into_iter()
+            .map(|entry| format!("{}: {}", entry.level, entry.message))
+            .collect()
+    }
+
+    /// Keeps the whole page as a picture, where pictures are wanted.
+    pub(crate) async fn picture(&self, name: &str) {
+        let Some(folder) = std::env::var_os("BROWSER_PICTURES") else {
+            return;
+        };
+        let path = Path::new(&folder).join(format!("{name}.png"));
+        let size = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]";
+        let size = self.value(size).await;
+        let (width, height) = (size[0].as_u64().unwrap(), size[1].as_u64().unwrap());
+        let driver = self.driver();
+        if self.kind == Kind::Desk {
+            let height = u32::try_from(height.max(900)).unwrap();
+            let width = u32::try_from(width).unwrap();
+            driver.set_window_rect(0, 0, width, height).await.unwrap();
+        }
+        driver.screenshot(&path).await.unwrap();
+    }
+}
+
+/// Ended as by a power cut: there is nothing to keep.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            let _ = driver.leak();
+        }
+        let parent = format!("PPid:\t{}\n", self.chromedriver.id());
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let status = std::fs::read_to_string(entry.path().join("status"));
+            if status.is_ok_and(|status| status.contains(&parent)) {
+                let pid = entry.file_name();
+                let _ = Command::new("kill").arg("-KILL").arg(pid).status();
+            }
+        }
+        let _ = self.chromedriver.kill();
+        let _ = self.chromedriver.wait();
+    }
+}
+
+fn capabilities(kind: Kind, chromium: &Path, profile: &Path) -> ChromeCapabilities {
+    let mut wanted = ChromeCapabilities::new();
+    wanted.set_binary(chromium.to_str().unwrap()).unwrap();
+    for arg in QUIET {
+        wanted.add_arg(arg).unwrap();
+    }
+    let profile = format!("--user-data-dir={}", profile.display());
+    wanted.add_arg(&profile).unwrap();
+    wanted
+        .set_browser_log_level(LoggingPrefsLogLevel::All)
+        .unwrap();
+    match kind {
+        Kind::Desk => {}
+        Kind::Phone => wanted
+            .add_experimental_option(
+                "mobileEmulation",
+                json!({ "deviceMetrics": { "width": 390, "height": 844, "pixelRatio": 1.0 } }),
+            )
+            .unwrap(),
+        Kind::NoScript => wanted
+            .add_experimental_option(
+                "prefs",
+                json!({ "profile.managed_default_content_settings.javascript": 2 }),
+            )
+            .unwrap(),
+    }
+    wanted
+}
