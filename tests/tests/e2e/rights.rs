@@ -93,6 +93,56 @@ async fn asked(merchant: &Merchant, path: &str, body: Value) -> Value {
     answer.data
 }
 
+/// Somebody is let in, signs in, reads these pages, and signs out.
+async fn look_around(fleet: &Fleet, pages: &[&str]) {
+    const PASSWORD: &str = "correct horse battery";
+    let add = ["operator", "add", "li", "--role", "viewer", "--as", "wang"];
+    let mut adding = fleet
+        .command("console")
+        .args(add)
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = adding.stdin.take().unwrap();
+    std::io::Write::write_all(&mut input, PASSWORD.as_bytes()).unwrap();
+    drop(input);
+    assert!(adding.wait().unwrap().success());
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let post = |path: &str, form: &[(&str, &str)]| {
+        http.post(format!("{}{path}", fleet.console))
+            .header("origin", &fleet.console)
+            .form(form)
+    };
+    let signed_in = post("/sign-in", &[("name", "li"), ("password", PASSWORD)]);
+    let signed_in = signed_in.send().await.unwrap();
+    let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
+    let cookie = cookie.split(';').next().unwrap();
+    let mut csrf = String::new();
+    for page in pages {
+        let url = format!("{}{page}", fleet.console);
+        let answer = http
+            .get(&url)
+            .header("cookie", cookie)
+            .send()
+            .await
+            .unwrap();
+        // A search that finds one leads there.
+        if answer.status().is_redirection() {
+            continue;
+        }
+        assert!(answer.status().is_success(), "{url}: {}", answer.status());
+        let text = answer.text().await.unwrap();
+        let (_, rest) = text.split_once(r#"name="csrf" value=""#).unwrap();
+        rest.split('"').next().unwrap().clone_into(&mut csrf);
+    }
+    let out = post("/sign-out", &[("csrf", &csrf)]).header("cookie", cookie);
+    assert!(out.send().await.unwrap().status().is_redirection());
+}
+
 /// Everything that the fleet does in a day, and people with it.
 async fn a_day(fleet: &Fleet, ground: &Ground, outside: &Outside, merchant: &mut Merchant) {
     // A supplier that is down trips, and comes back.
@@ -336,24 +386,19 @@ async fn a_day(fleet: &Fleet, ground: &Ground, outside: &Outside, merchant: &mut
     )
     .await;
 
-    // What merchants read, and what people look at.
-    for page in [
-        "/",
-        "/orders?q=each-0",
-        "/doubts",
-        &format!("/orders/{order}"),
-    ] {
-        let url = format!("{}{page}", fleet.console);
-        let answer = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .unwrap()
-            .get(&url)
-            .send()
-            .await
-            .unwrap();
-        assert!(answer.status().is_success(), "{url}: {}", answer.status());
-    }
+    // What merchants read, and what people look at, who have signed in.
+    look_around(
+        fleet,
+        &[
+            "/",
+            "/orders?q=each-0",
+            "/doubts",
+            "/businesses",
+            "/parked",
+            &format!("/orders/{order}"),
+        ],
+    )
+    .await;
     merchant.balance().await;
     asked(
         merchant,
