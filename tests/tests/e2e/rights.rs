@@ -350,6 +350,7 @@ async fn a_day(fleet: &Fleet, ground: &Ground, outside: &Outside, merchant: &mut
         "/products",
         "/suppliers",
         "/lanes",
+        "/parked",
         "/callbacks",
         "/endpoints",
         "/discrepancies",
