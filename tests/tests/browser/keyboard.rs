@@ -3,13 +3,20 @@
 use thirtyfour::Key;
 
 use crate::chromium::{Browser, Kind};
-use crate::harness::Scene;
+use crate::harness::{Scene, until};
 use crate::people::admin;
 
 /// Presses Tab, and says which element has the focus; it is within sight, and can be told from the others.
 async fn tab(browser: &Browser) -> String {
     let chain = browser.driver().action_chain().send_keys(Key::Tab);
     chain.perform().await.unwrap();
+    let moved = async || {
+        let on_body = browser
+            .value("document.activeElement === document.body")
+            .await;
+        (on_body == false).then_some(())
+    };
+    until("the focus", moved, String::new).await;
     let seen = browser
         .value(
             "(() => {
@@ -71,6 +78,6 @@ async fn every_form_is_reached_by_keys_alone_and_the_focus_is_always_seen() {
     browser.open("/lanes").await;
     tab_to(&browser, "q").await;
     press(&browser, &format!("k-0{enter}")).await;
-    browser.reads("These are the newest").await;
+    browser.find("//h1[starts-with(., 'Order ')]").await;
     scene.end().await;
 }
