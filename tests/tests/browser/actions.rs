@@ -43,13 +43,25 @@ async fn orders_go_around_a_paused_supplier_or_wait_until_it_is_resumed() {
     browser.click(&format!("{swift}//button[.='Pause']")).await;
     browser.reads("wang: they told us").await;
 
-    // `swift` alone has the fuel card; mobiles it has first, and `harbor` after it.
+    // Mobiles `swift` has first, and `harbor` after it; the whole fleet knows of a pause within seconds.
+    let swifts = async |scene: &Scene| scene.outside.sums(scene.outside.swift).await.orders;
+    for n in 0..100 {
+        let before = swifts(&scene).await;
+        scene.merchant.order(&format!("around{n}"), 1).await;
+        scene.merchant.wait_for_all_reports(&scene.outside).await;
+        if swifts(&scene).await == before {
+            break;
+        }
+        assert!(n < 99, "the pause is never heard of");
+    }
+    let before = swifts(&scene).await;
+    // `swift` alone has the fuel card.
     order_fuel(&mut scene, "waits", "19900000011").await;
     let waits = scene.merchant.ordered.clone();
     scene.merchant.ordered.clear();
     scene.merchant.order("around", 3).await;
     scene.merchant.wait_for_all_reports(&scene.outside).await;
-    assert_eq!(scene.outside.sums(scene.outside.swift).await.orders, 0);
+    assert_eq!(swifts(&scene).await, before);
     browser.open("/").await;
     look_up(&browser, "waits").await;
     browser.find("//h1/span[.='stored']").await;

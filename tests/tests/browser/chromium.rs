@@ -202,6 +202,8 @@ impl Browser {
     pub(crate) async fn complaints(&self) -> Vec<String> {
         let log = self.driver().browser_log().await.unwrap();
         log.into_iter()
+            // Hints for developers.
+            .filter(|entry| entry.level != "DEBUG")
             .map(|entry| format!("{}: {}", entry.level, entry.message))
             .collect()
     }

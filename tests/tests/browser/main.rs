@@ -18,7 +18,6 @@ mod harness;
 mod actions;
 mod chromium;
 mod doubt;
-mod keyboard;
 mod live;
 mod markup;
 mod pages;

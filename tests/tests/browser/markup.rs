@@ -64,21 +64,17 @@ async fn markup_of_merchants_suppliers_and_colleagues_is_text_and_runs_nothing()
     )
     .await;
     push_failure(&scene, &reference, "19900001311").await;
-    scene.merchant.wait_for_all_reports(&scene.outside).await;
 
     let browser = admin(&scene, Kind::Desk).await;
     browser
         .write("//input[@id='q']", &format!("{ACCOUNT}\n"))
         .await;
     shows(&browser, NUMBER).await;
-    browser.click("//main//td/a[code]").await;
-    shows(&browser, ACCOUNT).await;
     browser
         .click("//main//a[starts-with(@href, '/batches/')]")
         .await;
     shows(&browser, NUMBER).await;
     browser.open("/orders?q=told").await;
-    browser.click("//main//td/a[code]").await;
     shows(&browser, REMARK).await;
 
     browser.open("/suppliers").await;

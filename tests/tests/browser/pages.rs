@@ -95,10 +95,10 @@ async fn every_page_opens_in_both_languages_and_themes_without_a_word_in_the_bro
     let places = places(&desk, &scene).await;
     for browser in [&desk, &phone] {
         for (lang, theme) in [
-            ("en", "light"),
-            ("zh", "light"),
-            ("zh", "dark"),
             ("en", "dark"),
+            ("zh", "dark"),
+            ("zh", "light"),
+            ("en", "light"),
         ] {
             browser.open("/").await;
             look(browser, lang, theme).await;
