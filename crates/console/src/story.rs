@@ -4,6 +4,7 @@ use domain::UnixMs;
 use store::audit::AuditLine;
 use store::story::{MOST_ENTRIES, OrderStory};
 
+use crate::codes::explained;
 use crate::tongue::Words;
 use crate::words::{address, state};
 
@@ -42,7 +43,7 @@ fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
     moments.extend(story.postings.iter().map(|posting| Moment {
         at: posting.at,
         kind: "money",
-        what: posting.kind.clone(),
+        what: explained(w, &posting.kind).into_owned(),
         more: format!(
             "{} {}, {} {}",
             w.t_prepaid,
@@ -72,7 +73,7 @@ fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
                 w.t_attempt,
                 attempt.no.0,
                 w.t_closed,
-                attempt.state.word()
+                explained(w, attempt.state.word())
             ),
             more: listed(&[(w.t_upstream, attempt.upstream_no.as_deref())]),
         }));
@@ -82,7 +83,10 @@ fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
         kind: "evidence",
         what: format!(
             "{} {}, {}: {}",
-            w.t_attempt, evidence.attempt.0, evidence.source, evidence.verdict
+            w.t_attempt,
+            evidence.attempt.0,
+            explained(w, evidence.source),
+            explained(w, evidence.verdict)
         ),
         more: listed(&[
             ("", Some(&evidence.detail)),
@@ -94,13 +98,13 @@ fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
         moments.push(Moment {
             at: doubt.opened_at,
             kind: "doubt",
-            what: format!("{}: {}", doubt.kind, w.t_person),
+            what: format!("{}: {}", explained(w, &doubt.kind), w.t_person),
             more: doubt.reason.clone(),
         });
         moments.extend(doubt.closed.as_ref().map(|(at, by)| Moment {
             at: *at,
             kind: "doubt",
-            what: format!("{} {}", doubt.kind, w.t_over),
+            what: format!("{} {}", explained(w, &doubt.kind), w.t_over),
             more: listed(&[(w.t_by, Some(by))]),
         }));
     }
@@ -118,6 +122,7 @@ fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
     }));
     moments.extend(story.tries.iter().map(|a_try| {
         let status = a_try.http_status.map(|s| s.to_string());
+        let fault = a_try.fault.as_deref().map(|fault| explained(w, fault));
         let took = a_try.duration_ms.map(|ms| format!("{ms} ms"));
         Moment {
             at: a_try.started_at,
@@ -127,13 +132,13 @@ fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
                 w.t_sent,
                 a_try.round,
                 a_try.no,
-                a_try.outcome.as_deref().unwrap_or(w.t_no_result)
+                explained(w, a_try.outcome.as_deref().unwrap_or(w.t_no_result))
             ),
             more: listed(&[
                 ("HTTP", status.as_deref()),
                 ("", took.as_deref()),
                 ("", a_try.detail.as_deref()),
-                (w.t_fault, a_try.fault.as_deref()),
+                (w.t_fault, fault.as_deref()),
                 ("", (!a_try.charged).then_some(w.t_not_counted)),
             ]),
         }

@@ -214,7 +214,7 @@ impl Browser {
             return;
         };
         let path = Path::new(&folder).join(format!("{name}.png"));
-        let size = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]";
+        let size = "[window.outerWidth, document.documentElement.scrollHeight]";
         let size = self.value(size).await;
         let (width, height) = (size[0].as_u64().unwrap(), size[1].as_u64().unwrap());
         let driver = self.driver();

@@ -18,7 +18,7 @@ use crate::frame::Frame;
 use crate::story::{Moment, is_cut, standing, timeline};
 use crate::tongue::Words;
 use crate::trouble::Trouble;
-use crate::words;
+use crate::{codes, words};
 
 /// The longest text of a search, in bytes; numbers are far shorter.
 const LONGEST_SEARCH: usize = 256;
