@@ -292,6 +292,10 @@ async fn what_was_put_aside_is_looked_at_and_sent_back_or_dropped(servers: &Serv
         let sending = channel.basic_publish("".into(), queue.into(), options, body, properties);
         sending.await.unwrap().await.unwrap();
     };
+    until("the publisher's connection", async || {
+        process.publisher.is_connected()
+    })
+    .await;
     let newer = br#"{"v":9,"b":"x","o":"y"}"#;
     for queue in [&mobile, &gone] {
         process.publisher.publish(queue, keys(1)).await.unwrap();
