@@ -13,8 +13,12 @@ use std::time::Duration;
 use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{LongString, ShortString};
 use lapin::{AsyncTcpStream, Channel, Connection, ConnectionProperties};
-use tokio::time::{Instant, timeout};
+use retry::Backoff;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
+use crate::meters;
 use crate::settings::Settings;
 
 /// For a goodbye that the broker may be too busy to answer.
@@ -46,10 +50,55 @@ pub(crate) async fn answered<T>(
     }
 }
 
-/// Whether a connection that was begun at `begun` stood for so long that what ended it is a new fault,
-/// and not the old one again.
-pub(crate) fn outlived(settings: &Settings, begun: Instant) -> bool {
-    begun.elapsed() >= settings.reconnect_max
+/// The pauses between one connection and the next.
+pub(crate) struct Reconnects {
+    backoff: Backoff,
+    longest: Duration,
+    purpose: &'static str,
+    doing: &'static str,
+}
+
+impl Reconnects {
+    /// Before the first connection for this `purpose`; `doing`: what the broker is there for, as the log says it.
+    pub(crate) fn new(settings: &Settings, purpose: &'static str, doing: &'static str) -> Self {
+        meters::begun(purpose);
+        Self {
+            backoff: settings.backoff(),
+            longest: settings.reconnect_max,
+            purpose,
+            doing,
+        }
+    }
+
+    /// The pause after a connection that was begun at `begun`, longer each time; unless it stood for so long that what ended it is a
+    /// new fault, and not the old one again.
+    pub(crate) fn pause_after(&mut self, begun: Instant, error: &LinkError) -> Sleep {
+        if begun.elapsed() >= self.longest {
+            self.backoff.reset();
+        }
+        let delay = self.backoff.next_delay();
+        tracing::warn!(%error, delay_ms = delay.as_millis(), "lost the broker to {}", self.doing);
+        meters::reconnecting(self.purpose);
+        sleep(delay)
+    }
+}
+
+/// Waits for `work` while there is no connection, and hands what comes through `inbox` to `meanwhile`. `None` at shutdown.
+pub(crate) async fn while_away<T, M>(
+    work: impl Future<Output = T>,
+    inbox: &mut mpsc::Receiver<M>,
+    mut meanwhile: impl FnMut(M),
+    shutdown: &CancellationToken,
+) -> Option<T> {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return None,
+            done = &mut work => return Some(done),
+            Some(message) = inbox.recv() => meanwhile(message),
+        }
+    }
 }
 
 /// The socket's second handle.

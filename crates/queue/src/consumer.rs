@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::{Link, LinkError, outlived};
+use crate::connection::{Link, LinkError, Reconnects, while_away};
 use crate::consumer::acks::Settlement;
 use crate::consumer::intake::Intake;
 use crate::hint::TraceParent;
@@ -167,20 +167,13 @@ pub struct ConsumerTask {
 impl ConsumerTask {
     /// Consumes until `shutdown`; then takes nothing more and waits for what was handed out, for at most the settle grace.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let mut backoff = self.settings.backoff();
-        meters::begun(PURPOSE);
+        let mut reconnects = Reconnects::new(&self.settings, PURPOSE, "consume from");
         while !shutdown.is_cancelled() {
             let begun = tokio::time::Instant::now();
             let end = self.session(&shutdown).await;
             meters::connected(PURPOSE, false);
             let Err(error) = end else { break };
-            if outlived(&self.settings, begun) {
-                backoff.reset();
-            }
-            let delay = backoff.next_delay();
-            tracing::warn!(%error, delay_ms = delay.as_millis(), "lost the broker to consume from");
-            meters::reconnecting(PURPOSE);
-            let pause = tokio::time::sleep(delay);
+            let pause = reconnects.pause_after(begun, &error);
             if self.answer_during(pause, &shutdown).await.is_none() {
                 break;
             }
@@ -257,20 +250,13 @@ impl ConsumerTask {
         work: impl Future<Output = T>,
         shutdown: &CancellationToken,
     ) -> Option<T> {
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return None,
-                done = &mut work => return Some(done),
-                Some(command) = self.inbox.recv() => match command {
-                    Command::Subscribe(subscription) => self.subscriptions.push(subscription),
-                    Command::Depth(_, reply) => {
-                        // Nobody waits any more if the asker was cancelled.
-                        let _ = reply.send(Err(DepthUnknown("the broker is not connected".into())));
-                    }
-                },
+        let meanwhile = |command| match command {
+            Command::Subscribe(subscription) => self.subscriptions.push(subscription),
+            Command::Depth(_, reply) => {
+                // Nobody waits any more if the asker was cancelled.
+                let _ = reply.send(Err(DepthUnknown("the broker is not connected".into())));
             }
-        }
+        };
+        while_away(work, &mut self.inbox, meanwhile, shutdown).await
     }
 }

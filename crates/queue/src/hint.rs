@@ -50,7 +50,6 @@ pub enum HintError {
 }
 
 impl HintError {
-    /// One word for the parked message's header and the label of a metric.
     /// All of their words.
     pub(crate) const REASONS: [&str; 5] = [
         "too_big",
@@ -60,6 +59,7 @@ impl HintError {
         "bad_order",
     ];
 
+    /// One word for the parked message's header and the label of a metric.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::TooBig { .. } => "too_big",

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::{Link, LinkError, outlived};
+use crate::connection::{Link, LinkError, Reconnects, while_away};
 use crate::lookout::session::{look, settle, take_a_look};
 use crate::meters;
 use crate::settings::Settings;
@@ -142,25 +142,16 @@ pub struct LookoutTask {
 impl LookoutTask {
     /// Answers until `shutdown`; what is being answered then is finished within the answer time-out.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let mut backoff = self.settings.backoff();
-        meters::begun(PURPOSE);
-        while !shutdown.is_cancelled() {
+        let mut reconnects = Reconnects::new(&self.settings, PURPOSE, "look at");
+        // Closed: nobody can ask any more.
+        while !shutdown.is_cancelled() && !self.inbox.is_closed() {
             let begun = tokio::time::Instant::now();
             let end = self.session(&shutdown).await;
             self.connected.send_replace(false);
             meters::connected(PURPOSE, false);
             let Err(error) = end else { break };
-            if outlived(&self.settings, begun) {
-                backoff.reset();
-            }
-            let delay = backoff.next_delay();
-            tracing::warn!(%error, delay_ms = delay.as_millis(), "lost the broker to look at");
-            meters::reconnecting(PURPOSE);
-            if self
-                .refuse_during(tokio::time::sleep(delay), &shutdown)
-                .await
-                .is_none()
-            {
+            let pause = reconnects.pause_after(begun, &error);
+            if self.refuse_during(pause, &shutdown).await.is_none() {
                 break;
             }
         }
@@ -201,15 +192,8 @@ impl LookoutTask {
         work: impl Future<Output = T>,
         shutdown: &CancellationToken,
     ) -> Option<T> {
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return None,
-                done = &mut work => return Some(done),
-                question = self.inbox.recv() => question?.refuse(Unseen::Away),
-            }
-        }
+        let refuse = |question: Question| question.refuse(Unseen::Away);
+        while_away(work, &mut self.inbox, refuse, shutdown).await
     }
 }
 

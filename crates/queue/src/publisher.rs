@@ -11,7 +11,7 @@ use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::outlived;
+use crate::connection::{Reconnects, while_away};
 use crate::hint::{self, TraceParent};
 use crate::meters;
 use crate::parked::Parked;
@@ -221,9 +221,8 @@ pub struct PublisherTask {
 impl PublisherTask {
     /// Publishes until `shutdown`, then waits for what is unconfirmed, for at most the answer time-out.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let mut backoff = self.settings.backoff();
+        let mut reconnects = Reconnects::new(&self.settings, PURPOSE, "publish to");
         let mut silence = Silence::default();
-        meters::begun(PURPOSE);
         while !shutdown.is_cancelled() {
             let opening = Session::open(&self.settings, &self.connected);
             let Some(opened) = Self::refuse_during(&mut self.inbox, opening, &shutdown).await
@@ -242,13 +241,7 @@ impl PublisherTask {
                 Err(error) => Err(error),
             };
             let Err(error) = end else { break };
-            if outlived(&self.settings, begun) {
-                backoff.reset();
-            }
-            let delay = backoff.next_delay();
-            tracing::warn!(%error, delay_ms = delay.as_millis(), "lost the broker to publish to");
-            meters::reconnecting(PURPOSE);
-            let pause = tokio::time::sleep(delay);
+            let pause = reconnects.pause_after(begun, &error);
             if Self::refuse_during(&mut self.inbox, pause, &shutdown)
                 .await
                 .is_none()
@@ -268,14 +261,7 @@ impl PublisherTask {
         work: impl Future<Output = T>,
         shutdown: &CancellationToken,
     ) -> Option<T> {
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return None,
-                done = &mut work => return Some(done),
-                Some(request) = inbox.recv() => request.refuse(PublishError::NotConnected),
-            }
-        }
+        let refuse = |request: Request| request.refuse(PublishError::NotConnected);
+        while_away(work, inbox, refuse, shutdown).await
     }
 }
