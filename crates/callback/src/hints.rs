@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use domain::UnixMs;
 use queue::Delivery;
 use retry::Backoff;
 use tokio::sync::mpsc;
@@ -56,11 +55,11 @@ impl HintLoop {
             }
             let keys: Vec<_> = hints.iter().map(|hint| hint.key().clone()).collect();
             match self.sender.send_hinted(&keys).await {
-                Ok(late_since) => {
+                Ok(late) => {
                     backoff.reset();
                     hints.into_iter().for_each(Delivery::ack);
-                    if let Some(final_at) = late_since {
-                        self.mark.tell(&self.sender, final_at).await;
+                    if let Some(late) = late {
+                        self.mark.tell(&self.sender, late).await;
                     }
                 }
                 Err(error) => {
@@ -86,11 +85,11 @@ impl Mark {
     }
 
     /// Nobody waits for it: one that cannot be told is told with the next hint that is late.
-    async fn tell(&mut self, sender: &Sender, final_at: UnixMs) {
+    async fn tell(&mut self, sender: &Sender, late: Duration) {
         if Instant::now() < self.due {
             return;
         }
-        if let Err(error) = sender.store.mark_reports(self.worker, final_at).await {
+        if let Err(error) = sender.store.mark_reports(self.worker, late).await {
             tracing::debug!(%error, "nobody was told that reports are late");
         }
         self.due = Instant::now() + MARK_EVERY;

@@ -47,24 +47,22 @@ pub(crate) enum Errand {
 
 impl Sender {
     /// Sends those whose hints have come. Hints that are old say that a flood stands in the queue before other endpoints' reports.
-    /// Returns when the order became final whose hint is the oldest of them, if one of them is old.
+    /// Returns how late the latest of them is, if one of them is old.
     pub(crate) async fn send_hinted(
         &self,
         keys: &[OrderKey],
-    ) -> Result<Option<UnixMs>, StoreError> {
+    ) -> Result<Option<Duration>, StoreError> {
         let claimed = self.claim(keys, Errand::Deliver(Line::First)).await?;
-        let final_at = |(report, _): &(ClaimedReport, Slot)| match &report.subject {
-            Subject::Order(facts) => facts.finished_at,
-            Subject::Batch(_) => None,
-        };
-        let now = now();
-        let oldest = claimed.iter().filter_map(final_at).min();
-        let behind = oldest.filter(|at| now.since(*at) > BEHIND);
-        if behind.is_some() {
+        let orders = claimed
+            .iter()
+            .filter(|(report, _)| matches!(report.subject, Subject::Order(_)));
+        let latest = orders.map(|(report, _)| report.since_final).max();
+        let late = latest.filter(|late| *late > BEHIND);
+        if late.is_some() {
             self.slots.note_behind(Instant::now());
         }
         self.start(claimed);
-        Ok(behind)
+        Ok(late)
     }
 
     /// Claims those of `keys` that find a slot, and sends them. Returns how many, when they are claimed.

@@ -60,7 +60,7 @@ pub fn describe_meters() {
     );
     describe_gauge!(
         "refill_ingress_businesses_behind",
-        "Accounts that are refused more orders in a lane because theirs wait there for too long (ingress.max_waiting_ms)."
+        "Accounts that are refused more orders because theirs wait in a lane, or their reports wait, for too long (ingress.max_waiting_ms)."
     );
 }
 

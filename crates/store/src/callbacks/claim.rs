@@ -61,7 +61,8 @@ async fn lock(
     let statement = tx
         .prepare_cached(
             "SELECT c.business_id, c.url, c.endpoint, c.epoch + 1 AS epoch, c.round, (c.tries + 1)::smallint AS try_no,
-                    (extract(epoch FROM now() - c.created_at) * 1000)::bigint AS since_final_ms, c.of_batch, c.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
+                    (extract(epoch FROM now() - c.created_at) * 1000)::bigint AS since_final_ms,
+                    c.of_batch, c.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
                     o.message, o.voucher, (extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms,
                     (extract(epoch FROM o.finished_at) * 1000)::bigint AS finished_ms
              FROM unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)

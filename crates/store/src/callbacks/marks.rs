@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{BusinessId, UnixMs};
+use domain::BusinessId;
 use uuid::Uuid;
 
 use super::lines::FIRST_HEADS;
@@ -13,8 +13,8 @@ use crate::{Store, StoreError};
 const FRESH: Duration = Duration::from_secs(2);
 
 impl Store {
-    /// Notes how far a process has come in the queue of reports: the order of the hint that it has just taken became final at `final_at`.
-    pub async fn mark_reports(&self, worker: Uuid, final_at: UnixMs) -> Result<(), StoreError> {
+    /// Notes how far a process has come in the queue of reports: the order of the hint that it has just taken became final so long ago.
+    pub async fn mark_reports(&self, worker: Uuid, late: Duration) -> Result<(), StoreError> {
         self.bounded(async {
             let session = self.session().await?;
             let statement = session
@@ -22,13 +22,13 @@ impl Store {
                 .prepare_cached(
                     "WITH gone AS (DELETE FROM report_marks WHERE taken_at < now() - interval '1 hour')
                      INSERT INTO report_marks (worker_id, final_at, taken_at)
-                     VALUES ($1, 'epoch'::timestamptz + $2::bigint * interval '1 millisecond', now())
+                     VALUES ($1, now() - $2::bigint * interval '1 millisecond', now())
                      ON CONFLICT (worker_id) DO UPDATE SET final_at = excluded.final_at, taken_at = excluded.taken_at",
                 )
                 .await?;
             session
                 .client()
-                .execute(&statement, &[&worker, &final_at.0])
+                .execute(&statement, &[&worker, &in_ms(late)])
                 .await?;
             session.give_back();
             Ok(())
