@@ -7,7 +7,7 @@ use axum::extract::{Query, State};
 use serde::Deserialize;
 use store::audit::{AuditLine, AuditOf};
 
-use super::{Page, page};
+use super::{Page, last_of_full, page};
 use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::tongue::Words;
@@ -50,8 +50,7 @@ pub(super) async fn audit(
     let lines = desk
         .ask(desk.store.audit(&of, which.before, LISTED))
         .await?;
-    let is_full = i64::try_from(lines.len()).is_ok_and(|listed| listed >= LISTED);
-    let next = lines.last().filter(|_| is_full).map(|line| line.no);
+    let next = last_of_full(&lines, LISTED).map(|line| line.no);
     page(&AuditPage {
         w: frame.w,
         frame,

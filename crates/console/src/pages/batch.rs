@@ -10,8 +10,9 @@ use domain::{BusinessId, Money, OrderState};
 use serde::Deserialize;
 use store::reads::BatchView;
 
-use super::{Page, back, page};
-use crate::actions::{self, LEFT_AS_IT_IS, Named, NotDone};
+use super::orders::take_back;
+use super::{Page, page};
+use crate::actions::Named;
 use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::tongue::Words;
@@ -129,10 +130,5 @@ pub(super) async fn cancel(
         return Err(Trouble::Nowhere);
     }
     let named = Named::Batch(BusinessId::new(business.as_str()), said.number);
-    let (store, catalogue) = (&desk.store, desk.catalogue());
-    let actor = frame.actor()?;
-    match actions::cancel(store, &actor, &named, &said.reason, &catalogue).await? {
-        (0, _) => Err(NotDone::Unchanged(LEFT_AS_IT_IS.into()).into()),
-        _ => Ok(back(&said.back)),
-    }
+    take_back(&desk, &frame, &named, &said.reason, &said.back).await
 }

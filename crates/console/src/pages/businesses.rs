@@ -12,7 +12,7 @@ use store::reads::BalanceView;
 use store::story::{BalanceLine, LedgerLine};
 use uuid::Uuid;
 
-use super::{Page, page};
+use super::{Page, last_of_full, page};
 use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::tongue::Words;
@@ -46,8 +46,7 @@ pub(super) async fn businesses(
 ) -> Page {
     let after = after.after.replace('\0', "");
     let lines = desk.ask(desk.store.business_lines(&after, LISTED)).await?;
-    let is_full = i64::try_from(lines.len()).is_ok_and(|listed| listed >= LISTED);
-    let next = lines.last().filter(|_| is_full);
+    let next = last_of_full(&lines, LISTED);
     page(&BusinessesPage {
         w: frame.w,
         frame,
@@ -95,8 +94,7 @@ pub(super) async fn business(
     let line = line.ok_or(Trouble::Nowhere)?;
     let before = before.before.as_deref().and_then(place);
     let ledger = desk.ask(desk.store.ledger(&id, before, LINES)).await?;
-    let is_full = i64::try_from(ledger.len()).is_ok_and(|listed| listed >= LINES);
-    let next = ledger.last().filter(|_| is_full);
+    let next = last_of_full(&ledger, LINES);
     let catalogue = desk.catalogue();
     let mut prices: Vec<(String, String)> = catalogue
         .prices

@@ -11,7 +11,7 @@ use store::callbacks::ParkedReport;
 use store::reads::OrderName;
 use store::resend::{JobOrder, JobState, Resend, ResendJob, ResendRequest};
 
-use super::{Page, back, page};
+use super::{Page, back, last_of_full, page};
 use crate::actions;
 use crate::desk::Desk;
 use crate::frame::Frame;
@@ -54,8 +54,7 @@ pub(super) async fn callbacks(
         .store
         .parked_reports_after(only.as_ref(), after.as_ref(), LISTED);
     let parked = desk.ask(parked).await?;
-    let is_full = i64::try_from(parked.len()).is_ok_and(|listed| listed >= LISTED);
-    let next = parked.last().filter(|_| is_full);
+    let next = last_of_full(&parked, LISTED);
     page(&CallbacksPage {
         w: frame.w,
         next: next.map(|last| format!("{}:{}", last.key.order, last.key.business)),

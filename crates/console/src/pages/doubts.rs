@@ -10,7 +10,7 @@ use serde::Deserialize;
 use store::doubt_desk::{DeskPlace, OpenCase};
 use uuid::Uuid;
 
-use super::{Page, back, page};
+use super::{Page, back, last_of_full, page};
 use crate::actions::{self, Saying};
 use crate::desk::Desk;
 use crate::frame::Frame;
@@ -68,8 +68,7 @@ async fn cases(
     let after = after.after.as_deref().and_then(place);
     let cases = desk.store.open_cases_after(Some(kind), after, LISTED);
     let doubts = desk.ask(cases).await?;
-    let is_full = i64::try_from(doubts.len()).is_ok_and(|listed| listed >= LISTED);
-    let next = doubts.last().filter(|_| is_full);
+    let next = last_of_full(&doubts, LISTED);
     let next = next.map(|last| format!("{}-{}", last.opened_us, last.key.order));
     page(&DoubtsPage {
         w: frame.w,

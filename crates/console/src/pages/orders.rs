@@ -119,11 +119,21 @@ pub(super) async fn cancel(
 ) -> Page {
     let Form(said) = form.map_err(|_| Trouble::Unreadable("the reason"))?;
     let code: OrderCode = code.parse().map_err(|_| Trouble::Nowhere)?;
-    let (actor, named) = (frame.actor()?, Named::Orders(vec![code]));
-    let catalogue = desk.catalogue();
-    let done = actions::cancel(&desk.store, &actor, &named, &said.reason, &catalogue).await?;
-    if done.0 == 0 {
-        return Err(NotDone::Unchanged(LEFT_AS_IT_IS.into()).into());
+    let named = Named::Orders(vec![code]);
+    take_back(&desk, &frame, &named, &said.reason, &said.back).await
+}
+
+/// Takes these back, and goes back to where that was asked for; unless there was none left to be taken.
+pub(super) async fn take_back(
+    desk: &Desk,
+    frame: &Frame,
+    named: &Named,
+    reason: &str,
+    to: &str,
+) -> Page {
+    let (actor, catalogue) = (frame.actor()?, desk.catalogue());
+    match actions::cancel(&desk.store, &actor, named, reason, &catalogue).await? {
+        (0, _) => Err(NotDone::Unchanged(LEFT_AS_IT_IS.into()).into()),
+        _ => Ok(back(to)),
     }
-    Ok(back(&said.back))
 }

@@ -26,7 +26,7 @@ pub struct LedgerLine {
     pub at: UnixMs,
 }
 
-const BALANCE: &str = "SELECT b.business_id, m.name, s.enabled, b.prepaid, b.held, b.credit_line, b.prepaid - b.held + b.credit_line
+pub(super) const BALANCE: &str = "SELECT b.business_id, m.name, s.enabled, b.prepaid, b.held, b.credit_line, b.prepaid - b.held + b.credit_line
     FROM balances b JOIN businesses s USING (business_id) JOIN merchants m USING (merchant_id)";
 
 impl Store {

@@ -3,7 +3,7 @@
 
 use domain::{BusinessId, Lane, Money, UnixMs};
 
-use super::books::balance;
+use super::books::{BALANCE, balance};
 use super::one_moment;
 use crate::callbacks::lines::FIRST_HEADS;
 use crate::{Store, StoreError};
@@ -108,11 +108,7 @@ impl Store {
                 .await?;
             let lanes = read.query(&lanes, &[&COUNTED_TO]).await?;
             let balances = read
-                .prepare_cached(
-                    "SELECT b.business_id, m.name, s.enabled, b.prepaid, b.held, b.credit_line, b.prepaid - b.held + b.credit_line
-                     FROM balances b JOIN businesses s USING (business_id) JOIN merchants m USING (merchant_id)
-                     ORDER BY 7, 1 LIMIT $1",
-                )
+                .prepare_cached(&format!("{BALANCE} ORDER BY 7, 1 LIMIT $1"))
                 .await?;
             let balances = read.query(&balances, &[&MOST_BUSINESSES]).await?;
             read.commit().await?;
