@@ -154,7 +154,7 @@ impl Postgres {
         let sync = if self.fsync { "on" } else { "off" };
         for setting in [
             "listen_addresses=127.0.0.1",
-            "max_connections=200",
+            "max_connections=400",
             "shared_buffers=256MB",
             "max_wal_size=4GB",
             &format!("fsync={sync}"),

@@ -101,7 +101,7 @@ impl Ground {
         let (client, connection) =
             tokio_postgres::connect(&self.database_url, tokio_postgres::NoTls)
                 .await
-                .expect("the test's database");
+                .map_err(|error| error.to_string())?;
         let first = |messages: Vec<SimpleQueryMessage>| {
             messages.iter().find_map(|message| match message {
                 SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
@@ -113,7 +113,7 @@ impl Ground {
                 Ok(messages) => Ok(first(messages).unwrap_or_default()),
                 Err(error) => Err(format!("{error:?}")),
             },
-            _ = connection => panic!("the connection ended"),
+            _ = connection => Err("the connection ended".to_owned()),
         }
     }
 }
