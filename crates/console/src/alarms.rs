@@ -1,30 +1,31 @@
 //! What needs somebody now: one pure function, from what the console knows to a list. The bounds are those of
 //! `deploy/prometheus/alerts.yml`, and each alarm has its section in `deploy/RUNBOOK.md`.
 
+use std::time::Duration;
+
 use domain::{Money, SupplierId};
 use store::endpoints::{EndpointLine, Standing};
 use store::gates::{Pause, SupplierLine};
 use store::instances::Instance;
-use store::story::{Overview, Pulse};
+use store::vitals::{DoubtVitals, Vitals};
 
 use crate::queues::QueueLine;
 use crate::tongue::Words;
-use crate::words::{counted, span};
+use crate::words::{age, counted};
 
 const DOUBTS: i64 = 20;
-const DOUBT_MS: i64 = 14_400_000;
+const DOUBT_OLD: Duration = Duration::from_hours(4);
 const DOUBTFUL_MONEY: Money = Money::from_yuan(10_000);
-const OUTBOX_MS: i64 = 60_000;
-const LANE_MS: i64 = 300_000;
-const REPORT_MS: i64 = 60_000;
+const OUTBOX_OLD: Duration = Duration::from_mins(1);
+const LANE_OLD: Duration = Duration::from_mins(5);
+const REPORT_LATE: Duration = Duration::from_mins(1);
 const REPORTS_GIVEN_UP: i64 = 50;
 /// What every fleet has; a process of `refill dev` is all of them.
 const ROLES: [&str; 3] = ["ingress", "fulfillment", "callback"];
 
 /// What the console knows at one moment.
 pub(crate) struct Facts<'f> {
-    pub(crate) now: &'f Overview,
-    pub(crate) pulse: &'f Pulse,
+    pub(crate) vitals: &'f Vitals,
     pub(crate) suppliers: &'f [SupplierLine],
     pub(crate) pauses: &'f [Pause],
     pub(crate) endpoints: &'f [EndpointLine],
@@ -155,7 +156,8 @@ pub(crate) fn alarms(facts: &Facts<'_>) -> Vec<Alarm> {
     lanes(facts, &mut raise);
     suppliers(facts, &mut raise);
     reports(facts, &mut raise);
-    doubts(facts.pulse, &mut raise);
+    doubts(&facts.vitals.doubts, &mut raise);
+    doubts(&facts.vitals.discrepancies, &mut raise);
     // A lane is paused on a page of its own.
     for pause in facts.pauses.iter().filter(|pause| pause.supplier.is_none()) {
         let lane = pause.lane.as_ref().map_or("", |lane| lane.as_str());
@@ -186,17 +188,14 @@ fn fleet(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
 }
 
 fn lanes(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
-    let is_paused = |lane: &str| {
-        facts.pauses.iter().any(|pause| {
-            pause.supplier.is_none() && pause.lane.as_ref().is_some_and(|l| l.as_str() == lane)
-        })
-    };
-    if facts.pulse.outbox_ms > OUTBOX_MS {
-        raise(Wrong::OutboxOld, "", span(facts.pulse.outbox_ms));
+    let outbox = facts.vitals.outbox.oldest;
+    if outbox > OUTBOX_OLD {
+        raise(Wrong::OutboxOld, "", age(outbox));
     }
-    for lane in &facts.now.lanes {
-        if lane.late_ms > LANE_MS && !is_paused(lane.lane.as_str()) {
-            raise(Wrong::LaneWaits, lane.lane.as_str(), span(lane.late_ms));
+    for lane in &facts.vitals.lanes {
+        let oldest = lane.oldest_unasked();
+        if oldest > LANE_OLD && !lane.is_paused {
+            raise(Wrong::LaneWaits, lane.lane.as_str(), age(oldest));
         }
     }
     let Some(queues) = facts.queues else {
@@ -234,12 +233,12 @@ fn suppliers(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
 }
 
 fn reports(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
-    let now = facts.now;
-    if now.reports_late_ms > REPORT_MS {
-        raise(Wrong::ReportsLate, "", span(now.reports_late_ms));
+    let reports = &facts.vitals.reports;
+    if reports.overdue > REPORT_LATE {
+        raise(Wrong::ReportsLate, "", age(reports.overdue));
     }
-    if now.reports_parked > REPORTS_GIVEN_UP {
-        raise(Wrong::ReportsGivenUp, "", counted(now.reports_parked));
+    if reports.parked > REPORTS_GIVEN_UP {
+        raise(Wrong::ReportsGivenUp, "", counted(reports.parked));
     }
     let is_aside = |line: &&EndpointLine| !matches!(line.standing, Standing::Recovering { .. });
     let aside = facts.endpoints.iter().filter(is_aside).count();
@@ -248,15 +247,15 @@ fn reports(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
     }
 }
 
-fn doubts(pulse: &Pulse, raise: &mut impl FnMut(Wrong, &str, String)) {
-    if pulse.doubtful_money > DOUBTFUL_MONEY {
-        raise(Wrong::DoubtfulMoney, "", pulse.doubtful_money.to_string());
+fn doubts(cases: &DoubtVitals, raise: &mut impl FnMut(Wrong, &str, String)) {
+    if cases.money > DOUBTFUL_MONEY {
+        raise(Wrong::DoubtfulMoney, "", cases.money.to_string());
     }
-    if pulse.oldest_doubt_ms > DOUBT_MS {
-        raise(Wrong::DoubtOld, "", span(pulse.oldest_doubt_ms));
+    if cases.waiting.oldest > DOUBT_OLD {
+        raise(Wrong::DoubtOld, "", age(cases.waiting.oldest));
     }
-    if pulse.doubts > DOUBTS {
-        raise(Wrong::DoubtsMany, "", counted(pulse.doubts));
+    if cases.waiting.count > DOUBTS {
+        raise(Wrong::DoubtsMany, "", counted(cases.waiting.count));
     }
 }
 

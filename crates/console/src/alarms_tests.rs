@@ -2,7 +2,7 @@
 
 use domain::{Endpoint, Lane, UnixMs};
 use queue::QueueName;
-use store::story::LaneBacklog;
+use store::vitals::{LaneVitals, ReportVitals, Waiting};
 use uuid::Uuid;
 
 use super::Wrong::{
@@ -12,8 +12,7 @@ use super::Wrong::{
 use super::*;
 
 struct Known {
-    now: Overview,
-    pulse: Pulse,
+    vitals: Vitals,
     suppliers: Vec<SupplierLine>,
     pauses: Vec<Pause>,
     endpoints: Vec<EndpointLine>,
@@ -55,33 +54,42 @@ fn mobile() -> QueueName {
     QueueName::orders(&Lane::new("mobile")).unwrap()
 }
 
+const A_LITTLE: Duration = Duration::from_millis(1);
+
+fn waiting(count: i64, oldest: Duration) -> Waiting {
+    Waiting { count, oldest }
+}
+
+fn cases() -> DoubtVitals {
+    DoubtVitals {
+        waiting: waiting(DOUBTS, DOUBT_OLD),
+        money: DOUBTFUL_MONEY,
+    }
+}
+
 /// A fleet that is well and busy, everything just within its bound.
 fn well() -> Known {
     Known {
-        now: Overview {
+        vitals: Vitals {
             at: UnixMs(0),
-            lanes: vec![LaneBacklog {
+            outbox: waiting(3, OUTBOX_OLD),
+            lanes: vec![LaneVitals {
                 lane: Lane::new("mobile"),
-                hints: 10_000,
-                leases: 9,
-                checks: 9,
-                late_ms: LANE_MS,
+                is_paused: false,
+                stored: waiting(10_000, LANE_OLD),
+                waiting: waiting(10_000, LANE_OLD),
+                calling: waiting(9, LANE_OLD * 2),
+                asked: waiting(9, LANE_OLD * 2),
             }],
-            doubts: DOUBTS,
-            reports_waiting: 99,
-            reports_late_ms: REPORT_MS,
-            reports_parked: REPORTS_GIVEN_UP,
-            unannounced: 3,
-            balances: vec![],
-        },
-        pulse: Pulse {
-            at: UnixMs(0),
-            stored: 0,
-            ended: 0,
-            doubts: DOUBTS,
-            oldest_doubt_ms: DOUBT_MS,
-            doubtful_money: DOUBTFUL_MONEY,
-            outbox_ms: OUTBOX_MS,
+            suppliers: vec![],
+            doubts: cases(),
+            discrepancies: cases(),
+            reports: ReportVitals {
+                first: 99,
+                parked: REPORTS_GIVEN_UP,
+                overdue: REPORT_LATE,
+                ..ReportVitals::default()
+            },
         },
         suppliers: vec![SupplierLine {
             id: SupplierId::new("swift"),
@@ -103,8 +111,7 @@ fn well() -> Known {
 impl Known {
     fn alarms(&self) -> Vec<Alarm> {
         alarms(&Facts {
-            now: &self.now,
-            pulse: &self.pulse,
+            vitals: &self.vitals,
             suppliers: &self.suppliers,
             pauses: &self.pauses,
             endpoints: &self.endpoints,
@@ -136,11 +143,11 @@ fn each_fact_beyond_its_bound_raises_its_alarm() {
     let tests = [
         (raised(|k| k.queues = None), one(BrokerAway, "", "")),
         (
-            raised(|k| k.pulse.outbox_ms += 1),
+            raised(|k| k.vitals.outbox.oldest += A_LITTLE),
             one(OutboxOld, "", "60 s"),
         ),
         (
-            raised(|k| k.now.lanes[0].late_ms += 1),
+            raised(|k| k.vitals.lanes[0].waiting.oldest += A_LITTLE),
             one(LaneWaits, "mobile", "5 min"),
         ),
         (
@@ -160,20 +167,23 @@ fn each_fact_beyond_its_bound_raises_its_alarm() {
             one(Paused, "swift", "wang"),
         ),
         (
-            raised(|k| k.now.reports_late_ms += 1),
+            raised(|k| k.vitals.reports.overdue += A_LITTLE),
             one(ReportsLate, "", "60 s"),
         ),
         (
-            raised(|k| k.now.reports_parked += 1),
+            raised(|k| k.vitals.reports.parked += 1),
             one(ReportsGivenUp, "", "51"),
         ),
-        (raised(|k| k.pulse.doubts += 1), one(DoubtsMany, "", "21")),
         (
-            raised(|k| k.pulse.oldest_doubt_ms += 1),
+            raised(|k| k.vitals.doubts.waiting.count += 1),
+            one(DoubtsMany, "", "21"),
+        ),
+        (
+            raised(|k| k.vitals.discrepancies.waiting.oldest += A_LITTLE),
             one(DoubtOld, "", "4 h"),
         ),
         (
-            raised(|k| k.pulse.doubtful_money = Money::from_yuan(10_001)),
+            raised(|k| k.vitals.doubts.money = Money::from_yuan(10_001)),
             one(DoubtfulMoney, "", &Money::from_yuan(10_001).to_string()),
         ),
         (
@@ -193,7 +203,8 @@ fn each_fact_beyond_its_bound_raises_its_alarm() {
 #[test]
 fn a_lane_that_is_paused_waits_because_somebody_wants_it_to() {
     let late = raised(|known| {
-        known.now.lanes[0].late_ms = 9_000_000;
+        known.vitals.lanes[0].stored.oldest = 2 * LANE_OLD;
+        known.vitals.lanes[0].is_paused = true;
         known.pauses = vec![pause(None, Some("mobile"))];
     });
     assert_eq!(late, one(Paused, "mobile", "wang"));
@@ -231,7 +242,7 @@ fn a_switched_off_supplier_trips_nobody_and_one_process_may_be_all_roles() {
 #[test]
 fn the_urgent_come_first() {
     let both = raised(|known| {
-        known.pulse.doubts += 1;
+        known.vitals.doubts.waiting.count += 1;
         known.instances.clear();
         known.queues = None;
     });

@@ -1,19 +1,24 @@
 //! What pages are made from, and the bounds within which they ask for it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Catalogue, ProductCode};
+use domain::{Catalogue, ProductCode, SupplierId};
+use futures::FutureExt;
 use ipnet::IpNet;
 use queue::LookoutHandle;
 use store::operators::SessionRules;
+use store::story::SupplierOutcomes;
+use store::vitals::Vitals;
 use store::{Store, StoreError};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
 use crate::door::Tries;
-use crate::pages::LastSight;
+use crate::kept::Kept;
+use crate::pages::Sight;
 use crate::passwords::Passwords;
 use crate::pulse::Heart;
 use crate::queues::Queues;
@@ -23,6 +28,11 @@ use crate::trouble::Trouble;
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// How many pages ask the database at once; the others wait for their turn.
 const QUESTIONS_AT_ONCE: usize = 16;
+
+/// How long what waits serves for all who look.
+const SIGHT_FOR: Duration = Duration::from_secs(1);
+/// The same of what became of the newest attempts: of all that is asked for the pages it reads most.
+const OUTCOMES_FOR: Duration = Duration::from_secs(10);
 
 /// How many pages renew themselves at once; each holds a connection.
 const WATCHERS: usize = 40;
@@ -40,7 +50,10 @@ pub(crate) struct Desk {
     pub(crate) heart: Heart,
     /// How the broker's queues stand.
     pub(crate) queues: Queues,
-    pub(crate) last_sight: LastSight,
+    /// What the overview shows.
+    pub(crate) sight: Kept<Sight>,
+    vitals: Kept<Vitals>,
+    outcomes: Kept<HashMap<SupplierId, SupplierOutcomes>>,
     /// Places for those whose page renews itself.
     pub(crate) watchers: Arc<Semaphore>,
     /// Ends what would not end by itself.
@@ -67,7 +80,9 @@ impl Desk {
             trusted_proxies: settings.trusted_proxies,
             heart: Heart::default(),
             queues: Queues::new(lookout),
-            last_sight: LastSight::default(),
+            sight: Kept::fresh_for(SIGHT_FOR),
+            vitals: Kept::fresh_for(SIGHT_FOR),
+            outcomes: Kept::fresh_for(OUTCOMES_FOR),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
             stopping: CancellationToken::new(),
             turns: Semaphore::new(QUESTIONS_AT_ONCE),
@@ -86,6 +101,23 @@ impl Desk {
         tokio::time::timeout(ANSWER_WITHIN, asked)
             .await
             .unwrap_or(Err(Trouble::TooSlow))
+    }
+
+    /// What waits in the whole database.
+    pub(crate) async fn vitals(&self) -> Result<Arc<Vitals>, Trouble> {
+        self.vitals.or(self.ask(self.store.vitals()).boxed()).await
+    }
+
+    /// What became of each supplier's newest attempts.
+    pub(crate) async fn outcomes(
+        &self,
+    ) -> Result<Arc<HashMap<SupplierId, SupplierOutcomes>>, Trouble> {
+        let by_supplier = async {
+            let lines = self.ask(self.store.supplier_outcomes()).await?;
+            let lines = lines.into_iter().map(|line| (line.supplier.clone(), line));
+            Ok(lines.collect())
+        };
+        self.outcomes.or(by_supplier.boxed()).await
     }
 
     /// The catalogue as it is now.

@@ -14,6 +14,7 @@ mod codes;
 mod desk;
 mod door;
 mod frame;
+mod kept;
 mod pages;
 pub mod passwords;
 mod pulse;

@@ -68,7 +68,7 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .with_state(desk)
 }
 
-pub(crate) use overview::LastSight;
+pub(crate) use overview::Sight;
 
 type Page = Result<Response, Trouble>;
 

@@ -161,17 +161,13 @@ fn chart(samples: &VecDeque<Pulse>, is_day: bool) -> Chart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{Money, UnixMs};
+    use domain::UnixMs;
 
     fn pulse(seconds: i64, stored: i64, ended: i64) -> Pulse {
         Pulse {
             at: UnixMs(seconds * 1_000),
             stored,
             ended,
-            doubts: 0,
-            oldest_doubt_ms: 0,
-            doubtful_money: Money::ZERO,
-            outbox_ms: 0,
         }
     }
 

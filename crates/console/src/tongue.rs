@@ -130,7 +130,8 @@ words! {
     priority: "Priority", "优先级";
     waiting_for_worker: "Waiting for a worker", "等待处理";
     waiting_for_supplier: "Waiting for a supplier", "等待供应商";
-    overdue: "Longest overdue", "最长逾期";
+    oldest_unasked: "Oldest of both", "两者中最早";
+    asked: "Asked, not answered", "已提交待结果";
     no_lane: "No lane yet: import a catalogue with", "尚无通道，请先导入目录：";
     endpoint: "Endpoint", "地址";
     endpoints_help: "those that are not well", "仅列出异常的地址";
@@ -316,7 +317,7 @@ words! {
     in_runbook: "in the runbook:", "运维手册章节：";
     a_role_gone: "No process runs of the role", "没有运行中的实例，角色：";
     a_outbox_old: "A stored batch has not been announced for", "批次入库后仍未发布，已等待";
-    a_lane_waits: "Orders are overdue in the lane", "订单逾期，通道";
+    a_lane_waits: "Orders wait and no supplier has them, in the lane", "订单未提交给供应商，通道";
     a_nobody_takes: "Messages wait and nobody takes them:", "消息积压且无消费者：";
     a_reports_late: "A report at an endpoint that is well is overdue", "健康地址的通知已逾期";
     a_doubtful_money: "Money in doubt, in yuan", "存疑金额（元）";
@@ -328,6 +329,7 @@ words! {
     catalogue_version: "catalogue version", "目录版本";
     orders_in: "orders in, per second", "入单（每秒）";
     orders_out: "orders out, per second", "完成（每秒）";
+    say_otherwise: "contradicted by a supplier", "与供应商结果不符";
     wait_for_person: "wait for a person", "待人工处理";
     oldest: "oldest", "最早";
     reports_waiting: "reports waiting", "待发通知";

@@ -30,10 +30,15 @@ pub(crate) fn span(ms: i64) -> String {
     }
 }
 
-/// A number that was counted no further than `store::story::COUNTED_TO`.
+/// The same of a duration.
+pub(crate) fn age(age: Duration) -> String {
+    span(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A number that was counted no further than `store::vitals::COUNTED_TO`.
 pub(crate) fn counted(count: i64) -> String {
-    if count >= store::story::COUNTED_TO {
-        format!("{}+", store::story::COUNTED_TO)
+    if count >= store::vitals::COUNTED_TO {
+        format!("{}+", store::vitals::COUNTED_TO)
     } else {
         count.to_string()
     }

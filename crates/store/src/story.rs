@@ -3,7 +3,6 @@
 //! Accounts leave this room masked, and vouchers not at all: whoever looks into an order need not be able to use it.
 
 mod books;
-mod overview;
 mod pulse;
 mod search;
 
@@ -20,8 +19,7 @@ use crate::reads::order_state;
 use crate::session::{Session, in_ms};
 use crate::{Store, StoreError};
 
-pub use books::LedgerLine;
-pub use overview::{BalanceLine, COUNTED_TO, LaneBacklog, Overview};
+pub use books::{BalanceLine, LedgerLine};
 pub use pulse::{OUTCOMES_OF, Pulse, SupplierOutcomes};
 pub use search::FoundOrder;
 

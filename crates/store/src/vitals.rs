@@ -1,4 +1,5 @@
-//! What the metrics tell about the whole database: how much waits, for how long, and with how much money.
+//! What the metrics and the console tell about the whole database: how much waits, for how long, and with how much money. Both read
+//! it here, so that a tile and an alert never differ.
 //!
 //! Read every few seconds by several processes, so it goes only through the indexes that hold nothing but what waits, and counts no
 //! further than `COUNTED_TO`: it costs the same whatever the tables have grown to. `held` looks at the money itself, seldom.
@@ -13,17 +14,22 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::callbacks::lines::FIRST_HEADS;
-use crate::story::{COUNTED_TO, one_moment};
+use crate::story::one_moment;
 use crate::{Store, StoreError};
 
 pub use held::HeldMoney;
 
+/// Where counting stops: this many, or more.
+pub const COUNTED_TO: i64 = 10_000;
+
 /// The most businesses whose oldest row is looked for.
 const MOST_BUSINESSES: i64 = 1_000;
 
-/// What the metrics tell, at one moment by the database's clock.
+/// What waits in the whole database, at one moment.
 #[derive(Clone, Debug)]
 pub struct Vitals {
+    /// By the database's clock.
+    pub at: UnixMs,
     /// Batches whose hints the broker has not all confirmed.
     pub outbox: Waiting,
     /// Open orders, by lane.
@@ -99,14 +105,30 @@ pub struct ReportVitals {
     pub overdue: Duration,
 }
 
+impl ReportVitals {
+    /// All that are not delivered and not given up.
+    pub const fn waiting(&self) -> i64 {
+        self.first + self.retry + self.replay
+    }
+}
+
+impl LaneVitals {
+    /// The age of the oldest order that no supplier has been asked for.
+    pub fn oldest_unasked(&self) -> Duration {
+        self.stored.oldest.max(self.waiting.oldest)
+    }
+}
+
 impl Store {
-    /// What the metrics tell, at one moment.
+    /// What waits, at one moment.
     pub async fn vitals(&self) -> Result<Vitals, StoreError> {
         self.bounded(async {
             let mut session = self.session().await?;
             let read = one_moment(&mut session).await?;
+            let (at, outbox) = outbox(&read).await?;
             let vitals = Vitals {
-                outbox: outbox(&read).await?,
+                at,
+                outbox,
                 lanes: lanes(&read).await?,
                 suppliers: suppliers(&read).await?,
                 doubts: doubts(&read, "doubt").await?,
@@ -122,7 +144,7 @@ impl Store {
 }
 
 /// A batch's id says when it was made; of each business the first.
-async fn outbox(read: &Transaction<'_>) -> Result<Waiting, StoreError> {
+async fn outbox(read: &Transaction<'_>) -> Result<(UnixMs, Waiting), StoreError> {
     let statement = read
         .prepare_cached(
             "WITH RECURSIVE walk AS (
@@ -140,7 +162,8 @@ async fn outbox(read: &Transaction<'_>) -> Result<Waiting, StoreError> {
     let row = read
         .query_one(&statement, &[&COUNTED_TO, &MOST_BUSINESSES])
         .await?;
-    Ok(waiting(&row, 0, UnixMs(row.get(2))))
+    let now = UnixMs(row.get(2));
+    Ok((now, waiting(&row, 0, now)))
 }
 
 async fn lanes(read: &Transaction<'_>) -> Result<Vec<LaneVitals>, StoreError> {

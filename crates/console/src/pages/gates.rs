@@ -12,7 +12,8 @@ use queue::QueueName;
 use serde::Deserialize;
 use store::endpoints::{EndpointLine, Standing};
 use store::gates::{Pause, SupplierLine};
-use store::story::{LaneBacklog, SupplierOutcomes};
+use store::story::SupplierOutcomes;
+use store::vitals::Vitals;
 
 use super::{Page, back, page};
 use crate::actions::{self, Gate};
@@ -31,7 +32,7 @@ struct SuppliersPage {
     frame: Frame,
     lines: Vec<SupplierLine>,
     pauses: Vec<Pause>,
-    outcomes: HashMap<SupplierId, SupplierOutcomes>,
+    outcomes: Arc<HashMap<SupplierId, SupplierOutcomes>>,
     catalogue: Arc<Catalogue>,
 }
 
@@ -65,16 +66,12 @@ impl SuppliersPage {
 }
 
 pub(super) async fn suppliers(State(desk): State<Arc<Desk>>, frame: Frame) -> Page {
-    let outcomes = desk.ask(desk.store.supplier_outcomes()).await?;
     page(&SuppliersPage {
         w: frame.w,
         frame,
         lines: desk.ask(desk.store.suppliers()).await?,
         pauses: desk.ask(desk.store.pauses()).await?,
-        outcomes: outcomes
-            .into_iter()
-            .map(|line| (line.supplier.clone(), line))
-            .collect(),
+        outcomes: desk.outcomes().await?,
         catalogue: desk.catalogue(),
     })
 }
@@ -84,7 +81,7 @@ pub(super) async fn suppliers(State(desk): State<Arc<Desk>>, frame: Frame) -> Pa
 struct LanesPage {
     w: &'static Words,
     frame: Frame,
-    lanes: Vec<LaneBacklog>,
+    vitals: Arc<Vitals>,
     pauses: Vec<Pause>,
     catalogue: Arc<Catalogue>,
     /// Nothing when the broker is away.
@@ -120,7 +117,7 @@ pub(super) async fn lanes(State(desk): State<Arc<Desk>>, frame: Frame) -> Page {
     page(&LanesPage {
         w: frame.w,
         frame,
-        lanes: desk.ask(desk.store.overview()).await?.lanes,
+        vitals: desk.vitals().await?,
         pauses: desk.ask(desk.store.pauses()).await?,
         catalogue: desk.catalogue(),
         queues: desk.queues.lines(),

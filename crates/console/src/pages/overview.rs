@@ -3,18 +3,19 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, Sse};
 use domain::SupplierId;
-use futures::Stream;
+use futures::{FutureExt, Stream};
 use store::endpoints::{EndpointLine, Standing};
 use store::gates::{Pause, SupplierLine};
 use store::instances::Instance;
-use store::story::{Overview, Pulse, SupplierOutcomes};
+use store::story::{BalanceLine, SupplierOutcomes};
+use store::vitals::Vitals;
 
 use super::{Page, page};
 use crate::alarms::{Alarm, Facts, alarms};
@@ -29,19 +30,19 @@ use crate::words;
 const EVERY: Duration = Duration::from_secs(2);
 /// How often a stream renews its page; then the browser asks again, and whoever is signed out by then is told so.
 const RENEWALS: u32 = 60;
-/// What several people look at is read once for all of them.
-const FRESH_FOR: Duration = Duration::from_secs(1);
 /// The most endpoints that are shown.
 const ENDPOINTS: usize = 100;
+/// The most balances that are shown.
+const BALANCES: i64 = 100;
 
 /// What is seen at one moment.
 pub(crate) struct Sight {
-    now: Overview,
-    pulse: Pulse,
+    vitals: Arc<Vitals>,
+    balances: Vec<BalanceLine>,
     beat: Beat,
     charts: Vec<Chart>,
     suppliers: Vec<SupplierLine>,
-    outcomes: HashMap<SupplierId, SupplierOutcomes>,
+    outcomes: Arc<HashMap<SupplierId, SupplierOutcomes>>,
     pauses: Vec<Pause>,
     endpoints: Vec<EndpointLine>,
     instances: Vec<Instance>,
@@ -52,22 +53,14 @@ pub(crate) struct Sight {
 impl Sight {
     async fn of(desk: &Desk) -> Result<Self, Trouble> {
         let store = &desk.store;
-        let outcomes = desk.ask(store.supplier_outcomes()).await?;
-        let outcomes = outcomes
-            .into_iter()
-            .map(|line| (line.supplier.clone(), line));
         let mut endpoints = desk.ask(store.unwell_endpoints()).await?;
-        let (pulse, now) = (
-            desk.ask(store.pulse()).await?,
-            desk.ask(store.overview()).await?,
-        );
+        let vitals = desk.vitals().await?;
         let suppliers = desk.ask(store.suppliers()).await?;
         let pauses = desk.ask(store.pauses()).await?;
         let instances = desk.ask(store.instances()).await?;
         let queues = desk.queues.lines();
         let alarms = alarms(&Facts {
-            now: &now,
-            pulse: &pulse,
+            vitals: &vitals,
             suppliers: &suppliers,
             pauses: &pauses,
             endpoints: &endpoints,
@@ -76,12 +69,12 @@ impl Sight {
         });
         endpoints.truncate(ENDPOINTS);
         Ok(Self {
-            now,
+            vitals,
+            balances: desk.ask(store.least_balances(BALANCES)).await?,
             beat: desk.heart.beat(),
             charts: desk.heart.charts(),
-            pulse,
             suppliers,
-            outcomes: outcomes.collect(),
+            outcomes: desk.outcomes().await?,
             pauses,
             endpoints,
             instances,
@@ -91,20 +84,8 @@ impl Sight {
     }
 }
 
-/// The last sight, for whoever looks at the same moment.
-#[derive(Default)]
-pub(crate) struct LastSight(tokio::sync::Mutex<Option<(Instant, Arc<Sight>)>>);
-
 async fn sight(desk: &Desk) -> Result<Arc<Sight>, Trouble> {
-    let mut last = desk.last_sight.0.lock().await;
-    if let Some((at, sight)) = &*last
-        && at.elapsed() < FRESH_FOR
-    {
-        return Ok(Arc::clone(sight));
-    }
-    let fresh = Arc::new(Sight::of(desk).await?);
-    *last = Some((Instant::now(), Arc::clone(&fresh)));
-    Ok(fresh)
+    desk.sight.or(Sight::of(desk).boxed()).await
 }
 
 #[derive(Template)]

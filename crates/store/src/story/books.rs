@@ -4,8 +4,27 @@ use domain::{BusinessId, Money, UnixMs};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{BalanceLine, one_moment};
+use super::one_moment;
 use crate::{Store, StoreError};
+
+/// The balance of a business.
+#[derive(Clone, Debug)]
+pub struct BalanceLine {
+    /// Whose.
+    pub business: BusinessId,
+    /// The merchant's name.
+    pub merchant: String,
+    /// Whether it may buy.
+    pub enabled: bool,
+    /// Prepaid money.
+    pub prepaid: Money,
+    /// What of it is held for open orders.
+    pub held: Money,
+    /// How far the free part may go below zero.
+    pub credit_line: Money,
+    /// What it can still spend.
+    pub left: Money,
+}
 
 /// A line of a ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,10 +45,23 @@ pub struct LedgerLine {
     pub at: UnixMs,
 }
 
-pub(super) const BALANCE: &str = "SELECT b.business_id, m.name, s.enabled, b.prepaid, b.held, b.credit_line, b.prepaid - b.held + b.credit_line
+const BALANCE: &str = "SELECT b.business_id, m.name, s.enabled, b.prepaid, b.held, b.credit_line, b.prepaid - b.held + b.credit_line
     FROM balances b JOIN businesses s USING (business_id) JOIN merchants m USING (merchant_id)";
 
 impl Store {
+    /// The businesses that have the least left, at most `limit`.
+    pub async fn least_balances(&self, limit: i64) -> Result<Vec<BalanceLine>, StoreError> {
+        let sql = format!("{BALANCE} ORDER BY 7, 1 LIMIT $1");
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session.client().prepare_cached(&sql).await?;
+            let rows = session.client().query(&statement, &[&limit]).await?;
+            session.give_back();
+            Ok(rows.iter().map(balance).collect())
+        })
+        .await
+    }
+
     /// The businesses after this one, by name, at most `limit`.
     pub async fn business_lines(
         &self,
@@ -109,7 +141,7 @@ impl Store {
     }
 }
 
-pub(super) fn balance(row: &Row) -> BalanceLine {
+fn balance(row: &Row) -> BalanceLine {
     BalanceLine {
         business: BusinessId::new(row.get::<_, String>(0)),
         merchant: row.get(1),

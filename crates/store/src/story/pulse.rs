@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use domain::{Money, SupplierId, UnixMs};
+use domain::{SupplierId, UnixMs};
 
-use super::{COUNTED_TO, one_moment};
+use super::one_moment;
 use crate::resend::first_code_at;
 use crate::{Store, StoreError};
 
@@ -13,8 +13,6 @@ pub const OUTCOMES_OF: Duration = Duration::from_mins(15);
 /// The newest attempts of each business, and of all together, that are looked at.
 const OF_EACH: i64 = 200;
 const OF_ALL: i64 = 20_000;
-/// The oldest doubts whose money is added up.
-const DOUBTS_ADDED: i64 = 1_000;
 
 /// What has been counted up to a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +23,6 @@ pub struct Pulse {
     pub stored: i64,
     /// Orders that ever ended, likewise.
     pub ended: i64,
-    /// Orders in doubt.
-    pub doubts: i64,
-    /// How long the oldest of them has been, in milliseconds.
-    pub oldest_doubt_ms: i64,
-    /// What merchants pay for the oldest 1,000 of them.
-    pub doubtful_money: Money,
-    /// How long the oldest batch waits for the broker, in milliseconds.
-    pub outbox_ms: i64,
 }
 
 /// What became of a supplier's newest attempts.
@@ -54,30 +44,15 @@ impl Store {
     /// What has been counted by now.
     pub async fn pulse(&self) -> Result<Pulse, StoreError> {
         self.bounded(async {
-            let mut session = self.session().await?;
-            let read = one_moment(&mut session).await?;
-            let statement = read
+            let session = self.session().await?;
+            let statement = session
+                .client()
                 .prepare_cached(
                     "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
-                            pg_stat_get_tuples_inserted('order_numbers'::regclass), pg_stat_get_tuples_inserted('ledger'::regclass),
-                            (SELECT count(*) FROM (SELECT FROM doubts WHERE closed_at IS NULL ORDER BY opened_at LIMIT $1) d),
-                            coalesce((extract(epoch FROM now() - (SELECT opened_at FROM doubts WHERE closed_at IS NULL
-                                                                  ORDER BY opened_at LIMIT 1)) * 1000)::bigint, 0),
-                            coalesce((SELECT sum(o.price)::bigint FROM (SELECT business_id, order_code FROM doubts
-                                          WHERE closed_at IS NULL ORDER BY opened_at LIMIT $2) d
-                                      CROSS JOIN LATERAL (SELECT price FROM orders WHERE business_id = d.business_id
-                                                          AND order_code = d.order_code OFFSET 0) o), 0)",
+                            pg_stat_get_tuples_inserted('order_numbers'::regclass), pg_stat_get_tuples_inserted('ledger'::regclass)",
                 )
                 .await?;
-            let row = read.query_one(&statement, &[&COUNTED_TO, &DOUBTS_ADDED]).await?;
-            let statement = read
-                .prepare_cached(
-                    "SELECT coalesce((extract(epoch FROM now() - min(created_at)) * 1000)::bigint, 0)
-                     FROM (SELECT created_at FROM outbox ORDER BY due_at LIMIT 1000) b",
-                )
-                .await?;
-            let outbox_ms: i64 = read.query_one(&statement, &[]).await?.get(0);
-            read.commit().await?;
+            let row = session.client().query_one(&statement, &[]).await?;
             session.give_back();
             let (stored, postings): (i64, i64) = (row.get(1), row.get(2));
             Ok(Pulse {
@@ -85,10 +60,6 @@ impl Store {
                 stored,
                 // Each order has a hold when it is stored and one posting when it ends.
                 ended: postings - stored,
-                doubts: row.get(3),
-                oldest_doubt_ms: row.get::<_, i64>(4).max(0),
-                doubtful_money: Money::from_units(row.get(5)),
-                outbox_ms: outbox_ms.max(0),
             })
         })
         .await
