@@ -8,8 +8,8 @@ pub(super) const LOOK_EVERY: std::time::Duration = std::time::Duration::from_mil
 /// One frame to the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
-    /// `basic.ack`; with `multiple` it covers every delivery up to `tag`.
-    Ack { tag: u64, multiple: bool },
+    /// `basic.ack` for so many deliveries; more than one: all that are unacked up to `tag`.
+    Ack { tag: u64, messages: u64 },
     /// `basic.nack` with `requeue`, for one delivery.
     Requeue { tag: u64 },
 }
@@ -68,15 +68,11 @@ impl AckBook {
         };
         // The broker wants the tag of a `multiple` to be unacked itself: the highest of the prefix is.
         if let Some(&tag) = self.done[..prefix].last() {
-            frames.push(Frame::Ack {
-                tag,
-                multiple: prefix > 1,
-            });
+            let messages = prefix as u64;
+            frames.push(Frame::Ack { tag, messages });
         }
-        frames.extend(self.done[prefix..].iter().map(|&tag| Frame::Ack {
-            tag,
-            multiple: false,
-        }));
+        let alone = self.done[prefix..].iter();
+        frames.extend(alone.map(|&tag| Frame::Ack { tag, messages: 1 }));
         self.done.clear();
         frames
     }
@@ -101,24 +97,18 @@ mod tests {
     }
 
     fn one(tag: u64) -> Frame {
-        Frame::Ack {
-            tag,
-            multiple: false,
-        }
+        Frame::Ack { tag, messages: 1 }
     }
 
-    fn up_to(tag: u64) -> Frame {
-        Frame::Ack {
-            tag,
-            multiple: true,
-        }
+    fn up_to(tag: u64, messages: u64) -> Frame {
+        Frame::Ack { tag, messages }
     }
 
     #[test]
     fn a_done_prefix_is_acked_at_once() {
         let mut book = book(1..=5);
         done(&mut book, &[3, 1, 2]);
-        assert_eq!(book.flush(), [up_to(3)]);
+        assert_eq!(book.flush(), [up_to(3, 3)]);
         assert_eq!(book.outstanding(), 2);
     }
 
@@ -126,7 +116,7 @@ mod tests {
     fn what_is_done_behind_a_slow_one_is_acked_alone() {
         let mut book = book(1..=5);
         done(&mut book, &[1, 2, 4, 5]);
-        assert_eq!(book.flush(), [up_to(2), one(4), one(5)]);
+        assert_eq!(book.flush(), [up_to(2, 2), one(4), one(5)]);
         done(&mut book, &[3]);
         assert_eq!(book.flush(), [one(3)]);
     }
@@ -137,7 +127,7 @@ mod tests {
         done(&mut book, &[3]);
         assert_eq!(book.flush(), [one(3)]);
         done(&mut book, &[1, 2]);
-        assert_eq!(book.flush(), [up_to(2)], "3 is acked already");
+        assert_eq!(book.flush(), [up_to(2, 2)], "3 is acked already");
     }
 
     #[test]
@@ -145,7 +135,7 @@ mod tests {
         let mut book = book(1..=3);
         book.settle(2, Settlement::Requeued);
         done(&mut book, &[1, 3]);
-        assert_eq!(book.flush(), [Frame::Requeue { tag: 2 }, up_to(3)]);
+        assert_eq!(book.flush(), [Frame::Requeue { tag: 2 }, up_to(3, 2)]);
     }
 
     #[test]
@@ -177,13 +167,14 @@ mod tests {
                     assert!(self.unacked.remove(&tag), "unknown delivery tag {tag}");
                     self.requeued.insert(tag);
                 }
-                Frame::Ack { tag, multiple } => {
+                Frame::Ack { tag, messages } => {
                     assert!(self.unacked.contains(&tag), "unknown delivery tag {tag}");
-                    let covered: Vec<u64> = if multiple {
+                    let covered: Vec<u64> = if messages > 1 {
                         self.unacked.range(..=tag).copied().collect()
                     } else {
                         vec![tag]
                     };
+                    assert_eq!(covered.len() as u64, messages);
                     for tag in covered {
                         self.unacked.remove(&tag);
                         self.acked.insert(tag);

@@ -168,10 +168,11 @@ impl Intake {
         let within = self.settings.answer_timeout;
         for frame in book.flush() {
             match frame {
-                Frame::Ack { tag, multiple } => {
+                Frame::Ack { tag, messages } => {
+                    let multiple = messages > 1;
                     let ack = channel.basic_ack(tag, BasicAckOptions { multiple });
                     answered(within, "ack", ack).await?;
-                    meters.acked.increment(1);
+                    meters.acked.increment(messages);
                 }
                 Frame::Requeue { tag } => {
                     let options = BasicNackOptions {
