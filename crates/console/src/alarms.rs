@@ -7,7 +7,7 @@ use domain::{Money, SupplierId};
 use store::endpoints::{EndpointLine, Standing};
 use store::gates::{Pause, SupplierLine};
 use store::instances::Instance;
-use store::vitals::{DoubtVitals, Vitals};
+use store::vitals::{BlockedVitals, DoubtVitals, Vitals};
 
 use crate::queues::QueueLine;
 use crate::tongue::Words;
@@ -17,6 +17,7 @@ const DOUBTS: i64 = 20;
 const DOUBT_OLD: Duration = Duration::from_hours(4);
 const DOUBTFUL_MONEY: Money = Money::from_yuan(10_000);
 const OUTBOX_OLD: Duration = Duration::from_mins(1);
+const BLOCKED: Duration = Duration::from_secs(5);
 const LANE_OLD: Duration = Duration::from_mins(5);
 const REPORT_LATE: Duration = Duration::from_mins(1);
 const REPORTS_GIVEN_UP: i64 = 50;
@@ -38,6 +39,7 @@ pub(crate) struct Facts<'f> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wrong {
     RoleGone,
+    Blocked,
     BrokerAway,
     OutboxOld,
     LaneWaits,
@@ -60,6 +62,7 @@ impl Wrong {
         matches!(
             self,
             Self::RoleGone
+                | Self::Blocked
                 | Self::BrokerAway
                 | Self::OutboxOld
                 | Self::LaneWaits
@@ -74,6 +77,7 @@ impl Wrong {
     pub(crate) const fn section(self) -> &'static str {
         match self {
             Self::RoleGone => "RefillRoleGone",
+            Self::Blocked => "RefillDatabaseBlocked",
             Self::BrokerAway => "RefillBrokerDisconnected",
             Self::OutboxOld => "RefillOutboxTooOld",
             Self::LaneWaits | Self::Paused => "RefillOrdersWait",
@@ -93,6 +97,7 @@ impl Wrong {
     const fn page(self) -> &'static str {
         match self {
             Self::RoleGone | Self::VersionsDiffer => "/#instances",
+            Self::Blocked => "/",
             Self::BrokerAway | Self::OutboxOld | Self::LaneWaits | Self::NobodyTakes => "/lanes",
             Self::Tripped | Self::Paused => "/suppliers",
             Self::ReportsLate | Self::ReportsGivenUp => "/callbacks",
@@ -105,6 +110,7 @@ impl Wrong {
     const fn words(self, w: &Words) -> &'static str {
         match self {
             Self::RoleGone => w.a_role_gone,
+            Self::Blocked => w.a_blocked,
             Self::BrokerAway => w.broker_away,
             Self::OutboxOld => w.a_outbox_old,
             Self::LaneWaits => w.a_lane_waits,
@@ -153,6 +159,7 @@ pub(crate) fn alarms(facts: &Facts<'_>) -> Vec<Alarm> {
         });
     };
     fleet(facts, &mut raise);
+    blocked(&facts.vitals.blocked, &mut raise);
     lanes(facts, &mut raise);
     suppliers(facts, &mut raise);
     reports(facts, &mut raise);
@@ -184,6 +191,19 @@ fn fleet(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
     if versions.len() > 1 {
         let all: Vec<_> = versions.into_iter().collect();
         raise(Wrong::VersionsDiffer, "", all.join(", "));
+    }
+}
+
+/// Who keeps the lock is the place: a person ends that session, by its process at the server.
+fn blocked(blocked: &BlockedVitals, raise: &mut impl FnMut(Wrong, &str, String)) {
+    if blocked.longest > BLOCKED {
+        let holder = blocked.holder.as_ref();
+        let who = holder.map(|h| format!("{} ({}, pid {})", h.application, h.user, h.pid));
+        raise(
+            Wrong::Blocked,
+            &who.unwrap_or_default(),
+            age(blocked.longest),
+        );
     }
 }
 

@@ -2,12 +2,13 @@
 
 use domain::{Endpoint, Lane, UnixMs};
 use queue::QueueName;
-use store::vitals::{LaneVitals, ReportVitals, Waiting};
+use store::vitals::{Holder, LaneVitals, ReportVitals, Waiting};
 use uuid::Uuid;
 
 use super::Wrong::{
-    BrokerAway, DoubtOld, DoubtfulMoney, DoubtsMany, EndpointsAside, LaneWaits, NobodyTakes,
-    OutboxOld, Parked, Paused, ReportsGivenUp, ReportsLate, RoleGone, Tripped, VersionsDiffer,
+    Blocked, BrokerAway, DoubtOld, DoubtfulMoney, DoubtsMany, EndpointsAside, LaneWaits,
+    NobodyTakes, OutboxOld, Parked, Paused, ReportsGivenUp, ReportsLate, RoleGone, Tripped,
+    VersionsDiffer,
 };
 use super::*;
 
@@ -90,6 +91,15 @@ fn well() -> Known {
                 overdue: REPORT_LATE,
                 ..ReportVitals::default()
             },
+            blocked: BlockedVitals {
+                sessions: 1,
+                longest: BLOCKED,
+                holder: Some(Holder {
+                    pid: 7,
+                    user: "ops".into(),
+                    application: "psql".into(),
+                }),
+            },
         },
         suppliers: vec![SupplierLine {
             id: SupplierId::new("swift"),
@@ -142,6 +152,10 @@ fn a_fleet_within_its_bounds_needs_nobody() {
 fn each_fact_beyond_its_bound_raises_its_alarm() {
     let tests = [
         (raised(|k| k.queues = None), one(BrokerAway, "", "")),
+        (
+            raised(|k| k.vitals.blocked.longest += A_LITTLE),
+            one(Blocked, "psql (ops, pid 7)", "5 s"),
+        ),
         (
             raised(|k| k.vitals.outbox.oldest += A_LITTLE),
             one(OutboxOld, "", "60 s"),
@@ -259,6 +273,7 @@ fn each_alarm_has_its_section_and_is_as_urgent_as_its_alert() {
     let alerts = include_str!("../../../deploy/prometheus/alerts.yml");
     for wrong in [
         RoleGone,
+        Blocked,
         BrokerAway,
         OutboxOld,
         LaneWaits,

@@ -317,6 +317,7 @@ words! {
     in_runbook: "in the runbook:", "运维手册章节：";
     a_role_gone: "No process runs of the role", "没有运行中的实例，角色：";
     a_outbox_old: "A stored batch has not been announced for", "批次入库后仍未发布，已等待";
+    a_blocked: "Transactions wait for a lock in the database, kept by", "数据库事务等待锁，持有者";
     a_lane_waits: "Orders wait and no supplier has them, in the lane", "订单未提交给供应商，通道";
     a_nobody_takes: "Messages wait and nobody takes them:", "消息积压且无消费者：";
     a_reports_late: "A report at an endpoint that is well is overdue", "健康地址的通知已逾期";

@@ -4,7 +4,7 @@
 //! an answer is decided by `domain::life` alone. May be run by any number of processes at once.
 //!
 //! Read in the order of an order's way: `lane` (hints come in), `dispatch` (room, claim), `call` (the supplier), `recorder`
-//! (the verdict). `breaker`, `limits`, `pace` and `fleet` spare suppliers. `due` brings back what waits for its next look, `sweeper` what stood still;
+//! (the verdict; `held_up`, where somebody keeps an account locked). `breaker`, `limits`, `pace` and `fleet` spare suppliers. `due` brings back what waits for its next look, `sweeper` what stood still;
 //! `months` prepares where orders are kept. `worker` holds them all.
 
 mod breaker;
@@ -13,6 +13,7 @@ mod desk;
 mod dispatch;
 mod due;
 mod fleet;
+mod held_up;
 mod lane;
 mod limits;
 mod meters;

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::breaker::News;
 use crate::desk::Desk;
+use crate::held_up::HeldUp;
 use crate::meters;
 
 /// What a call brought, with the messages that wait for its commit.
@@ -79,43 +80,55 @@ impl Announcer {
 
 /// Takes what was heard until all who could bring more are gone.
 pub(crate) struct Recorder {
-    pub(crate) store: Store,
-    pub(crate) desk: watch::Receiver<Arc<Desk>>,
     pub(crate) heard: mpsc::Receiver<Heard>,
-    pub(crate) announcer: Announcer,
+    pub(crate) pen: Pen,
     pub(crate) set_size: usize,
 }
 
 impl Recorder {
     /// Ends when every sender has ended and all is recorded.
     pub(crate) async fn run(mut self) {
+        let mut held_up = HeldUp::new(self.pen.clone());
         let mut set = Vec::with_capacity(self.set_size);
-        while self.heard.recv_many(&mut set, self.set_size).await > 0 {
-            let mut outcomes = Vec::with_capacity(set.len());
-            let mut deliveries = Vec::with_capacity(set.len());
-            let mut news = HashMap::new();
-            for heard in set.drain(..) {
-                count(&heard);
-                if let Some(heard_of) = self.news(&heard) {
-                    news.insert(heard.supplier.clone(), heard_of);
+        let mut open = true;
+        loop {
+            tokio::select! {
+                heard = self.heard.recv_many(&mut set, self.set_size), if open && held_up.has_room() => {
+                    open = heard > 0;
+                    self.take(set.drain(..), &mut held_up).await;
                 }
-                outcomes.push(heard.outcome);
-                deliveries.extend(heard.deliveries);
+                Some(()) = held_up.recorded() => {}
+                else => return,
             }
-            self.record(outcomes).await;
-            for delivery in deliveries {
-                delivery.ack();
+        }
+    }
+
+    async fn take(&self, set: impl Iterator<Item = Heard>, held_up: &mut HeldUp) {
+        let mut news = HashMap::new();
+        let (mut together, mut apart) = (vec![], vec![]);
+        for heard in set {
+            count(&heard);
+            if let Some(heard_of) = self.news(&heard) {
+                news.insert(heard.supplier.clone(), heard_of);
             }
-            halt::at("record", "acknowledged").await;
-            for (supplier, news) in news {
-                self.tell_the_fleet(&supplier, news).await;
+            let is_held_up = held_up.has(&heard.outcome.key.business);
+            if is_held_up {
+                &mut apart
+            } else {
+                &mut together
             }
+            .push(heard);
+        }
+        apart.extend(self.pen.record(together).await);
+        held_up.add(apart);
+        for (supplier, news) in news {
+            self.tell_the_fleet(&supplier, news).await;
         }
     }
 
     fn news(&self, heard: &Heard) -> Option<News> {
         let evidence = &heard.outcome.evidence;
-        let desk = Arc::clone(&self.desk.borrow());
+        let desk = Arc::clone(&self.pen.desk.borrow());
         let breaker = &desk.counter(&heard.supplier)?.breaker;
         breaker.hear(evidence.source, &evidence.verdict, heard.is_probe)
     }
@@ -125,9 +138,9 @@ impl Recorder {
         let told = match news {
             News::Fails => {
                 let reason = "submits without a usable answer";
-                self.store.trip_breaker(supplier, reason).await
+                self.pen.store.trip_breaker(supplier, reason).await
             }
-            News::Answers => self.store.close_breaker(supplier).await,
+            News::Answers => self.pen.store.close_breaker(supplier).await,
         };
         match (told, news) {
             (Ok(false), _) => {}
@@ -139,28 +152,61 @@ impl Recorder {
             (Err(error), _) => tracing::warn!(%supplier, %error, "the fleet could not be told"),
         }
     }
+}
 
-    /// Tries until it is recorded: nobody else knows what was heard. An outcome that the database refuses for itself is told
-    /// and left to the lease, so that it does not stand in the way of the others.
-    async fn record(&self, outcomes: Vec<Outcome>) {
+/// Writes what was heard, and acknowledges it.
+#[derive(Clone)]
+pub(crate) struct Pen {
+    pub(crate) store: Store,
+    pub(crate) desk: watch::Receiver<Arc<Desk>>,
+    pub(crate) announcer: Announcer,
+}
+
+impl Pen {
+    /// Returns what was not recorded because somebody keeps the rows of one of its accounts locked: whose they are nobody says, so each
+    /// account's are to be tried apart.
+    async fn record(&self, heard: Vec<Heard>) -> Vec<Heard> {
+        let mut held_up = vec![];
+        self.write(heard, Some(&mut held_up)).await;
+        held_up
+    }
+
+    /// Tries until it is recorded.
+    pub(crate) async fn record_at_last(&self, heard: Vec<Heard>) {
+        self.write(heard, None).await;
+    }
+
+    /// Tries until it is recorded or in `held_up`: nobody else knows what was heard. An outcome that the database refuses for itself is
+    /// told and left to the lease, so that it does not stand in the way of the others.
+    async fn write(&self, heard: Vec<Heard>, mut held_up: Option<&mut Vec<Heard>>) {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
-        let mut sets = vec![outcomes];
+        let mut sets = vec![heard];
         while let Some(set) = sets.pop() {
+            if set.is_empty() {
+                continue;
+            }
             let catalogue = Arc::clone(&self.desk.borrow().catalogue);
-            match self.store.record(set.clone(), &catalogue).await {
+            let outcomes = set.iter().map(|heard| heard.outcome.clone()).collect();
+            match self.store.record(outcomes, &catalogue).await {
                 Ok(moved) => {
                     backoff.reset();
                     self.announcer.announce(&moved);
+                    acknowledge(set).await;
                 }
                 Err(error) if error.is_passing() => {
-                    let delay = backoff.next_delay();
-                    tracing::warn!(%error, orders = set.len(), delay_ms = delay.as_millis(), "not recorded yet, tried again");
-                    sets.push(set);
-                    tokio::time::sleep(delay).await;
+                    let first = &set[0].outcome.key;
+                    tracing::warn!(%error, orders = set.len(), first_order = %first.order, first_business = %first.business, "not recorded yet, tried again");
+                    match &mut held_up {
+                        Some(held_up) if error.may_be_a_lock() => held_up.extend(set),
+                        _ => {
+                            sets.push(set);
+                            tokio::time::sleep(backoff.next_delay()).await;
+                        }
+                    }
                 }
                 Err(_) if set.len() > 1 => sets.extend(set.into_iter().map(|one| vec![one])),
                 Err(error) => {
-                    for outcome in set {
+                    for Heard { outcome, .. } in &set {
                         tracing::error!(
                             order = %outcome.key.order,
                             business = %outcome.key.business,
@@ -170,10 +216,18 @@ impl Recorder {
                             "what was heard could not be recorded, the lease brings the order back"
                         );
                     }
+                    acknowledge(set).await;
                 }
             }
         }
     }
+}
+
+async fn acknowledge(set: Vec<Heard>) {
+    for delivery in set.into_iter().flat_map(|heard| heard.deliveries) {
+        delivery.ack();
+    }
+    halt::at("record", "acknowledged").await;
 }
 
 fn count(heard: &Heard) {

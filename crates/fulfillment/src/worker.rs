@@ -19,7 +19,7 @@ use crate::fleet::Fleet;
 use crate::lane::LaneLoop;
 use crate::meters;
 use crate::months::Months;
-use crate::recorder::{Announcer, Recorder};
+use crate::recorder::{Announcer, Pen, Recorder};
 use crate::sweeper::Sweeper;
 
 /// The `fulfillment` role.
@@ -76,10 +76,12 @@ impl Worker {
             in_flight: InFlight::default(),
         };
         let recorder = Recorder {
-            store: self.store.clone(),
-            desk,
             heard: inbox,
-            announcer,
+            pen: Pen {
+                store: self.store.clone(),
+                desk,
+                announcer,
+            },
             set_size: self.settings.record_size.max(1),
         };
         let mut recording = tokio::spawn(recorder.run());

@@ -4,7 +4,7 @@
 //! Businesses take turns, and a business is in one transaction at a time: its batches would only wait there for its balance, which the
 //! other transaction holds until its commit.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use domain::BusinessId;
 use store::intake::{Asked, Intake};
@@ -81,14 +81,14 @@ impl IntakeTask {
             tokio::select! {
                 () = shutdown.cancelled(), if open => self.waiting.close(),
                 Some(ended) = storing.join_next_with_id() => {
-                    let id = match ended {
-                        Ok((id, ())) => id,
+                    let (id, held_up) = match ended {
+                        Ok(ended) => ended,
                         Err(error) => {
                             tracing::error!(%error, "storing a set of batches broke");
-                            error.id()
+                            (error.id(), false)
                         }
                     };
-                    turns.ended(at_work.remove(&id).unwrap_or_default());
+                    turns.ended(at_work.remove(&id).unwrap_or_default(), held_up);
                 }
                 next = self.waiting.recv(), if open => match next {
                     Some(next) => {
@@ -104,15 +104,20 @@ impl IntakeTask {
     }
 }
 
-async fn store_set(store: Store, set: Vec<Waiting>) {
+/// Returns whether somebody may keep locked what it needs.
+async fn store_set(store: Store, set: Vec<Waiting>) -> bool {
     let (asked, tellers): (Vec<Asked>, Vec<_>) = set.into_iter().map(|w| (w.asked, w.told)).unzip();
     metrics::histogram!("refill_ingress_batches_together")
         .record(f64::from(u32::try_from(asked.len()).unwrap_or(u32::MAX)));
     let told = store.intake(&asked).await;
+    let may_be_a_lock =
+        |told: &Result<_, StoreError>| told.as_ref().is_err_and(StoreError::may_be_a_lock);
+    let held_up = told.iter().any(may_be_a_lock);
     for ((asked, intake), teller) in asked.into_iter().zip(told).zip(tellers) {
         // Nobody waits any more if the request broke.
         let _ = teller.send(Told { intake, asked });
     }
+    held_up
 }
 
 /// Who is stored next.
@@ -121,6 +126,8 @@ struct Turns {
     lines: HashMap<BusinessId, Line>,
     /// The businesses that have something waiting and nothing that is being stored, each once.
     ready: VecDeque<BusinessId>,
+    /// Those whose last set was held up by a lock, perhaps not theirs: each is alone in its next one.
+    alone: HashSet<BusinessId>,
 }
 
 #[derive(Default)]
@@ -147,8 +154,15 @@ impl Turns {
         let mut orders = 0;
         let mut businesses = vec![];
         while orders < SET_ORDERS
-            && let Some(business) = self.ready.pop_front()
+            && let Some(next) = self.ready.front()
         {
+            let alone = self.alone.contains(next);
+            if alone && !set.is_empty() {
+                break;
+            }
+            let Some(business) = self.ready.pop_front() else {
+                break;
+            };
             let Some(line) = self.lines.get_mut(&business) else {
                 continue;
             };
@@ -162,13 +176,21 @@ impl Turns {
             }
             orders += given;
             businesses.push(business);
+            if alone {
+                break;
+            }
         }
         (!set.is_empty()).then_some((businesses, set))
     }
 
     /// What these businesses had at work is over.
-    fn ended(&mut self, businesses: Vec<BusinessId>) {
+    fn ended(&mut self, businesses: Vec<BusinessId>, held_up: bool) {
         for business in businesses {
+            if held_up {
+                self.alone.insert(business.clone());
+            } else {
+                self.alone.remove(&business);
+            }
             let Some(line) = self.lines.get_mut(&business) else {
                 continue;
             };
@@ -241,7 +263,7 @@ mod tests {
         let (_, set) = turns.next_set().unwrap();
         assert_eq!(numbers(&set), ["b1", "b2"], "a is at work");
         assert!(turns.next_set().is_none());
-        turns.ended(first);
+        turns.ended(first, false);
         let (_, set) = turns.next_set().unwrap();
         assert_eq!(numbers(&set), ["a2", "a3"]);
     }
@@ -256,8 +278,35 @@ mod tests {
         turns.wait(waiting("other", "o1", 1_000));
         let (businesses, set) = turns.next_set().unwrap();
         assert_eq!(numbers(&set), ["f0", "c1", "o1"]);
-        turns.ended(businesses);
+        turns.ended(businesses, false);
         let (_, set) = turns.next_set().unwrap();
         assert_eq!(numbers(&set), ["f1", "f2"], "alone it has all of it");
+    }
+
+    #[test]
+    fn who_was_held_up_with_others_is_tried_alone_until_it_goes() {
+        let mut turns = Turns::default();
+        let all_wait = |turns: &mut Turns, n: u8| {
+            for business in ["a", "b", "c"] {
+                turns.wait(waiting(business, &format!("{business}{n}"), 1));
+            }
+        };
+        all_wait(&mut turns, 1);
+        let (businesses, set) = turns.next_set().unwrap();
+        assert_eq!(numbers(&set), ["a1", "b1", "c1"]);
+        all_wait(&mut turns, 2);
+        turns.ended(businesses, true);
+        for expected in ["a2", "b2", "c2"] {
+            let (business, set) = turns.next_set().unwrap();
+            assert_eq!(numbers(&set), [expected]);
+            turns.ended(business, expected == "b2");
+        }
+        all_wait(&mut turns, 3);
+        let (_, set) = turns.next_set().unwrap();
+        assert_eq!(numbers(&set), ["a3"], "b is next, and alone");
+        let (_, set) = turns.next_set().unwrap();
+        assert_eq!(numbers(&set), ["b3"]);
+        let (_, set) = turns.next_set().unwrap();
+        assert_eq!(numbers(&set), ["c3"]);
     }
 }

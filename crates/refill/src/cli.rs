@@ -229,7 +229,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Dev(flags) => command::dev::run(settings, flags).await?,
         Command::Demo(flags) => return command::demo::run(settings, flags).await,
-        Command::Bench(flags) => command::bench::run(settings, flags).await?,
+        Command::Bench(flags) => Box::pin(command::bench::run(settings, flags)).await?,
         Command::Floor(flags) => command::floor::run(&settings, flags).await?,
         Command::Sim { who } => command::sim::run(who).await?,
         Command::Migrate(flags) => command::migrate::run(&settings, &flags).await?,

@@ -95,7 +95,7 @@ impl Process {
             () = stop => false,
             _ = self.roles.join_next() => true,
         };
-        tracing::info!("stopping");
+        tracing::info!(a_role_ended = ended_early, "stopping");
         self.draining.cancel();
         let notice = if self.has_callers && !ended_early {
             self.settings.admin.drain()

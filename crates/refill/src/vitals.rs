@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::{BusinessId, Money};
 use metrics::{Unit, describe_gauge, gauge};
-use store::vitals::{DoubtVitals, Vitals, Waiting};
+use store::vitals::{DoubtVitals, Holder, Vitals, Waiting};
 use store::{Store, StoreError};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,15 @@ pub(crate) fn describe_meters() {
         "refill_vitals_observed_timestamp_seconds",
         Unit::Seconds,
         "When the database was last asked for what follows (admin.look_every_ms), in seconds since 1970: outbox, open orders, pauses, breakers, doubts, waiting reports."
+    );
+    describe_gauge!(
+        "refill_database_blocked_sessions",
+        "Transactions that have waited for a lock for a second or longer."
+    );
+    describe_gauge!(
+        "refill_database_blocked_seconds",
+        Unit::Seconds,
+        "For how long the first of them has waited; 0: there is none."
     );
     describe_gauge!(
         "refill_outbox_batches",
@@ -125,6 +134,20 @@ async fn look_at_what_waits(store: &Store, every: Duration) {
 }
 
 fn tell(vitals: &Vitals) {
+    let blocked = &vitals.blocked;
+    gauge!("refill_database_blocked_sessions").set(number(blocked.sessions));
+    gauge!("refill_database_blocked_seconds").set(blocked.longest.as_secs_f64());
+    if let Some(holder) = &blocked.holder {
+        let Holder {
+            pid,
+            user,
+            application,
+        } = holder;
+        tracing::warn!(
+            pid, %user, %application, sessions = blocked.sessions, for_ms = blocked.longest.as_millis(),
+            "transactions wait for a lock that a session of the database keeps"
+        );
+    }
     gauge!("refill_outbox_batches").set(number(vitals.outbox.count));
     gauge!("refill_outbox_oldest_age_seconds").set(vitals.outbox.oldest.as_secs_f64());
     for lane in &vitals.lanes {

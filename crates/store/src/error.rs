@@ -45,6 +45,11 @@ impl StoreError {
         )
     }
 
+    /// Whether somebody may keep what the work needs locked. It says nothing of whose rows these are.
+    pub const fn may_be_a_lock(&self) -> bool {
+        matches!(self, Self::TooSlow | Self::Contended(_))
+    }
+
     /// What a failure of common work means for each of `many`; `None`: it is about one of them, each must find out alone.
     pub(crate) fn for_many(&self, many: usize) -> Option<Vec<Self>> {
         let copy = || match self {

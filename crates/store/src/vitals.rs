@@ -4,6 +4,7 @@
 //! Read every few seconds by several processes, so it goes only through the indexes that hold nothing but what waits, and counts no
 //! further than `COUNTED_TO`: it costs the same whatever the tables have grown to. `held` looks at the money itself, seldom.
 
+mod blocked;
 mod held;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::callbacks::lines::FIRST_HEADS;
 use crate::story::one_moment;
 use crate::{Store, StoreError};
 
+pub use blocked::{BlockedVitals, Holder};
 pub use held::HeldMoney;
 
 /// Where counting stops: this many, or more.
@@ -42,6 +44,8 @@ pub struct Vitals {
     pub discrepancies: DoubtVitals,
     /// Status reports.
     pub reports: ReportVitals,
+    /// Transactions that wait for somebody.
+    pub blocked: BlockedVitals,
 }
 
 /// So many (counted up to `COUNTED_TO`), and how long the oldest has been there.
@@ -134,6 +138,7 @@ impl Store {
                 doubts: doubts(&read, "doubt").await?,
                 discrepancies: doubts(&read, "discrepancy").await?,
                 reports: reports(&read).await?,
+                blocked: blocked::blocked(&read).await?,
             };
             read.commit().await?;
             session.give_back();

@@ -23,6 +23,7 @@ mod docs;
 mod endpoints;
 mod feed;
 mod harness;
+mod held_up;
 mod keys;
 mod looks;
 mod manifests;

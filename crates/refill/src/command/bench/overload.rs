@@ -23,12 +23,13 @@ use super::table::Table;
 const ACCOUNTS: u16 = 10;
 /// So many times what the platform does, from the request to the report.
 const OVER: f64 = 5.0;
-/// So many times an account's even share of that.
+/// So many times what each of the others sends, within what the platform does; and so many times an account's even share of all
+/// that it does, five times as much as there is room for.
 const FLOOD: f64 = 50.0;
 /// How long an account's oldest order may wait here before more of it is refused: an overload of seconds is measured, not of minutes.
 pub(super) const MAX_WAITING: (&str, &str) = ("REFILL__INGRESS__MAX_WAITING_MS", "1000");
 /// What the others send together, as a part of that.
-const MODEST: f64 = 0.2;
+const MODEST: f64 = 0.1;
 /// Orders in one batch of the others.
 const MODEST_BATCH: u32 = 10;
 
@@ -55,8 +56,10 @@ pub(crate) struct Flags {
 struct Overload {
     capacity: Measured,
     over: Step,
-    /// The modest load alone, beside the flood, and beside the crowd.
+    /// The modest load alone, beside one account that is much larger, beside the flood, and beside the crowd.
     alone: Step,
+    beside_large: Step,
+    large: Step,
     beside_flood: Step,
     flood: Step,
     beside_crowd: Step,
@@ -79,15 +82,25 @@ pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> 
     } else {
         print!("{}", overload.table());
         println!(
-            "done under overload: {:.2} of the capacity of {:.0} a second; others' accepted p99 beside the flood: {:.2} of what it is alone, delivered {:.2}; \
-             beside {} of the crowd's connections: accepted {:.2}, delivered {:.2}",
+            "done under overload: {:.2} of the capacity of {:.0} a second; p99 of the others, to what it is alone:",
             overload.goodput(),
             overload.capacity.orders_per_second,
-            ratio(&overload.beside_flood, &overload.alone, accepted_p99).unwrap_or(f64::NAN),
-            ratio(&overload.beside_flood, &overload.alone, delivered_p99).unwrap_or(f64::NAN),
-            overload.held_open,
-            ratio(&overload.beside_crowd, &overload.alone, accepted_p99).unwrap_or(f64::NAN),
-            ratio(&overload.beside_crowd, &overload.alone, delivered_p99).unwrap_or(f64::NAN),
+        );
+        for (beside, step) in [
+            (
+                "one account that is 50 times as large",
+                &overload.beside_large,
+            ),
+            ("the flood", &overload.beside_flood),
+            ("the crowd", &overload.beside_crowd),
+        ] {
+            let [accepted, delivered] = [accepted_p99, delivered_p99]
+                .map(|of| ratio(step, &overload.alone, of).unwrap_or(f64::NAN));
+            println!("  beside {beside}: accepted {accepted:.2}, delivered {delivered:.2}");
+        }
+        println!(
+            "  connections of the crowd that were open at the end: {}",
+            overload.held_open
         );
     }
     Ok(())
@@ -117,28 +130,45 @@ async fn overload(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Re
         callback_urls: vec![stage.callback_url.clone()],
         ..even.clone()
     };
-    let rate = does / f64::from(ACCOUNTS) * FLOOD;
-    let one = steps::offer(&one, rate, flags.modest);
-    let url = &roles.openapi_url;
-    let (sent, flooded) = tokio::try_join!(
-        sender::send(stage, url, &others),
-        sender::send(stage, url, &one)
-    )?;
-    let beside_flood = steps::told(stage, roles, &others, sent).await?;
-    let flood = steps::told(stage, roles, &one, flooded).await?;
+    let like_others = does * MODEST / f64::from(ACCOUNTS - 1);
+    let one_sends = |rate| steps::offer(&one, rate, flags.modest);
+    let large = one_sends(like_others * FLOOD);
+    let (beside_large, large) = side_by_side(stage, roles, &others, &large).await?;
+    let flood = one_sends(does / f64::from(ACCOUNTS) * FLOOD);
+    let (beside_flood, flood) = side_by_side(stage, roles, &others, &flood).await?;
     tracing::info!("the flood is over");
-    let crowd = Crowd::gather(url, flags.connections.into()).await?;
+    let crowd = Crowd::gather(&roles.openapi_url, flags.connections.into()).await?;
     let beside_crowd = steps::make(stage, roles, &others).await?;
     let held_open = crowd.leave();
     Ok(Overload {
         capacity,
         over,
         alone,
+        beside_large,
+        large,
         beside_flood,
         flood,
         beside_crowd,
         held_open,
     })
+}
+
+/// What the others' load came to, and the one's.
+async fn side_by_side(
+    stage: &Stage<'_>,
+    roles: &Roles,
+    others: &Offer,
+    one: &Offer,
+) -> anyhow::Result<(Step, Step)> {
+    let url = &roles.openapi_url;
+    let (sent, of_one) = tokio::try_join!(
+        sender::send(stage, url, others),
+        sender::send(stage, url, one)
+    )?;
+    Ok((
+        steps::told(stage, roles, others, sent).await?,
+        steps::told(stage, roles, one, of_one).await?,
+    ))
 }
 
 fn accepted_p99(step: &Step) -> Option<f64> {
@@ -159,10 +189,12 @@ impl Overload {
         self.over.finished.unwrap_or_default() / self.capacity.orders_per_second
     }
 
-    fn steps(&self) -> [(&'static str, &Step); 5] {
+    fn steps(&self) -> [(&'static str, &Step); 7] {
         [
             ("overload", &self.over),
             ("others_alone", &self.alone),
+            ("others_beside_large", &self.beside_large),
+            ("large", &self.large),
             ("others_beside_flood", &self.beside_flood),
             ("flood", &self.flood),
             ("others_beside_crowd", &self.beside_crowd),
@@ -190,10 +222,13 @@ impl Overload {
             });
             told.insert(name.into(), value);
         }
-        let (alone, flood, crowd) = (&self.alone, &self.beside_flood, &self.beside_crowd);
+        let (alone, crowd) = (&self.alone, &self.beside_crowd);
+        let (large, flood) = (&self.beside_large, &self.beside_flood);
         let figures = json!({
             "capacity_per_second": round(self.capacity.orders_per_second),
             "goodput_of_capacity": round(self.goodput()),
+            "large_accepted_p99_ratio": ratio(large, alone, accepted_p99).map(round),
+            "large_delivered_p99_ratio": ratio(large, alone, delivered_p99).map(round),
             "flood_accepted_p99_ratio": ratio(flood, alone, accepted_p99).map(round),
             "flood_delivered_p99_ratio": ratio(flood, alone, delivered_p99).map(round),
             "crowd_accepted_p99_ratio": ratio(crowd, alone, accepted_p99).map(round),
