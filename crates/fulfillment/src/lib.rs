@@ -5,7 +5,7 @@
 //!
 //! Read in the order of an order's way: `lane` (hints come in), `dispatch` (room, claim), `call` (the supplier), `recorder`
 //! (the verdict). `breaker`, `limits`, `pace` and `fleet` spare suppliers. `due` brings back what waits for its next look, `sweeper` what stood still;
-//! `months` prepares where orders are kept. `worker` holds them all.
+//! `months` prepares where orders are kept, `steps` is what is told of all this in traces. `worker` holds them all.
 
 mod breaker;
 mod call;
@@ -20,6 +20,7 @@ mod months;
 mod pace;
 mod recorder;
 mod settings;
+mod steps;
 mod sweeper;
 mod worker;
 

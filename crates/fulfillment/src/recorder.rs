@@ -10,6 +10,7 @@ use retry::Backoff;
 use store::Store;
 use store::life::{Fate, Moved, Outcome};
 use tokio::sync::{Notify, mpsc, watch};
+use traces::Span;
 
 use crate::breaker::News;
 use crate::desk::Desk;
@@ -23,6 +24,8 @@ pub(crate) struct Heard {
     pub(crate) deliveries: Vec<Delivery>,
     /// A new order that tried a tripped supplier.
     pub(crate) is_probe: bool,
+    /// Ends when it is recorded.
+    pub(crate) recording: Span,
 }
 
 /// Tells others what a commit means for them.
@@ -93,6 +96,7 @@ impl Recorder {
         while self.heard.recv_many(&mut set, self.set_size).await > 0 {
             let mut outcomes = Vec::with_capacity(set.len());
             let mut deliveries = Vec::with_capacity(set.len());
+            let mut recordings = Vec::with_capacity(set.len());
             let mut news = HashMap::new();
             for heard in set.drain(..) {
                 count(&heard);
@@ -101,8 +105,10 @@ impl Recorder {
                 }
                 outcomes.push(heard.outcome);
                 deliveries.extend(heard.deliveries);
+                recordings.push(heard.recording);
             }
             self.record(outcomes).await;
+            drop(recordings);
             for delivery in deliveries {
                 delivery.ack();
             }

@@ -216,6 +216,7 @@ mod tests {
                 lane: Lane::new("l"),
                 counted: false,
                 callback_url: None,
+                traceparent: None,
                 orders: (0..orders).map(order).collect(),
             },
         };
