@@ -42,10 +42,10 @@ struct ReadyLine {
 
 /// The binary, built from the sources as they are; the one that cargo built for a test of the binary's own package.
 pub(crate) fn binary() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
     if let Some(built) = option_env!("CARGO_BIN_EXE_refill") {
         return Path::new(built);
     }
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let built = Command::new(env!("CARGO"))
             .args(["build", "--locked", "--quiet", "-p", "refill"])
