@@ -6,10 +6,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use domain::{BusinessId, Catalogue, Endpoint, OrderKey, UnixMs};
 use openapi::AuthHeaders;
 use openapi::replies::{BatchReport, CallbackReport};
-use store::callbacks::{ClaimedReport, Line, Subject, Tried};
+use store::callbacks::{ClaimedReport, Line, Next, Subject, Tried};
 use store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
+use traces::{Kind, Span, TraceParent};
 use url::Url;
 
 use crate::egress::Turn;
@@ -109,6 +110,7 @@ impl Sender {
 
     async fn try_once(&self, report: ClaimedReport, slot: Slot) {
         let began = Instant::now();
+        let mut span = step(&report, began);
         let answer = self.call(&report).await;
         halt::at("report", "posted").await;
         let took = began.elapsed();
@@ -116,6 +118,11 @@ impl Sender {
         let heard = self.slots.heard(&slot, reach, took, Instant::now());
         drop(slot);
         let judged = judge(answer, report.try_no, heard.ours);
+        span.note("outcome", judged.outcome);
+        if judged.next != Next::Delivered {
+            span.failed();
+        }
+        drop(span);
         let reason = format!(
             "{} {}",
             judged.outcome,
@@ -216,6 +223,15 @@ impl Sender {
         }
         Arc::clone(&kept)
     }
+}
+
+/// What is told of a try, if its order's trace is kept.
+fn step(report: &ClaimedReport, begun: Instant) -> Span {
+    let trace = report.traceparent.as_deref().and_then(TraceParent::parse);
+    let mut span = Span::after(trace.as_ref(), "report", Kind::Client, begun);
+    span.note("order", report.key.order);
+    span.note("attempt", report.try_no);
+    span
 }
 
 fn now() -> UnixMs {

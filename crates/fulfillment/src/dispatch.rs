@@ -16,18 +16,22 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use traces::TraceParent;
 
 use crate::call;
 use crate::desk::Desk;
 use crate::limits::Reservation;
 use crate::meters::{self, Calling};
 use crate::recorder::{Announcer, Heard};
+use crate::steps::Steps;
 
 /// An order that wants work; with the message that said so, if one did.
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) key: OrderKey,
     pub(crate) delivery: Option<Delivery>,
+    /// The trace that it belongs to, unless its row says so when it is claimed.
+    pub(crate) trace: Option<TraceParent>,
 }
 
 /// The rooms reserved at suppliers for one claim.
@@ -77,7 +81,11 @@ impl Dispatch {
         };
         self.announcer.announce(&claims.moved);
         let mut deliveries: HashMap<OrderKey, Vec<Delivery>> = HashMap::new();
+        let mut traces: HashMap<OrderKey, TraceParent> = HashMap::new();
         for work in work {
+            if let Some(trace) = work.trace {
+                traces.insert(work.key.clone(), trace);
+            }
             deliveries
                 .entry(work.key)
                 .or_default()
@@ -85,7 +93,9 @@ impl Dispatch {
         }
         for claimed in claims.claimed {
             let mine = deliveries.remove(&claimed.key).unwrap_or_default();
-            self.start(desk, claimed, claimed_at, mine, &mut reserved);
+            let steps = Steps::of(&claimed, traces.get(&claimed.key), desk);
+            steps.claimed(claimed_at);
+            self.start(desk, claimed, claimed_at, mine, steps, &mut reserved);
         }
         for (supplier, reservation) in reserved {
             if let Some(counter) = desk.counter(&supplier) {
@@ -130,6 +140,7 @@ impl Dispatch {
         claimed: Claimed,
         claimed_at: Instant,
         deliveries: Vec<Delivery>,
+        steps: Steps,
         reserved: &mut Reserved,
     ) {
         let permit = reserved
@@ -150,6 +161,7 @@ impl Dispatch {
             let begun = Instant::now();
             let calling = Calling::begin(&claimed.supplier);
             let evidence = call::make(&claimed, &counter, &catalogue, claimed_at).await;
+            let recording = steps.called(begun, &evidence);
             counter.limits.learn(begun, faltered(&evidence));
             drop((permit, entered, calling));
             meters::called(&claimed.supplier, begun.elapsed());
@@ -166,6 +178,7 @@ impl Dispatch {
                     supplier: claimed.supplier,
                     deliveries,
                     is_probe,
+                    recording,
                 })
                 .await;
         });

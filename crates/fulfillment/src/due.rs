@@ -110,6 +110,7 @@ fn work(due: Vec<OrderKey>) -> Vec<Work> {
     let without_hint = |key| Work {
         key,
         delivery: None,
+        trace: None,
     };
     due.into_iter().map(without_hint).collect()
 }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use domain::{Lane, OrderCode, OrderKey};
 use queue::Delivery;
+use store::Waiting;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use traces::TraceParent;
 
 use crate::desk::Desk;
 use crate::dispatch::{Dispatch, Reserved, Work};
@@ -101,13 +103,14 @@ impl LaneLoop {
             .waiting_behind(&self.lane, *order, business, newest, others)
             .await
         {
-            Ok(keys) => {
-                meters::overtaking(&self.lane, keys.len());
-                let without_hint = |key| Work {
-                    key,
+            Ok(waiting) => {
+                meters::overtaking(&self.lane, waiting.len());
+                let without_hint = |waiting: Waiting| Work {
+                    trace: waiting.traceparent.as_deref().and_then(TraceParent::parse),
+                    key: waiting.key,
                     delivery: None,
                 };
-                keys.into_iter().map(without_hint).collect()
+                waiting.into_iter().map(without_hint).collect()
             }
             Err(error) => {
                 tracing::debug!(lane = %self.lane, %error, "nobody was let past");
@@ -167,6 +170,7 @@ fn is_old(hint: &Delivery) -> bool {
 fn piece(delivery: Delivery) -> Work {
     Work {
         key: delivery.key().clone(),
+        trace: delivery.trace(),
         delivery: Some(delivery),
     }
 }

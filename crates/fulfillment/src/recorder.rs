@@ -10,6 +10,7 @@ use retry::Backoff;
 use store::Store;
 use store::life::{Fate, Moved, Outcome};
 use tokio::sync::{Notify, mpsc, watch};
+use traces::Span;
 
 use crate::breaker::News;
 use crate::desk::Desk;
@@ -24,6 +25,8 @@ pub(crate) struct Heard {
     pub(crate) deliveries: Vec<Delivery>,
     /// A new order that tried a tripped supplier.
     pub(crate) is_probe: bool,
+    /// Ends when it is recorded.
+    pub(crate) recording: Span,
 }
 
 /// Tells others what a commit means for them.

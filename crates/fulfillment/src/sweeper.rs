@@ -1,12 +1,14 @@
 //! Puts back to work what has stood still: batches whose hints were never confirmed, stored orders whose hint was lost.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use domain::{Lane, OrderKey};
 use futures::future::join_all;
 use queue::{ConsumerHandle, PublisherHandle, QueueName};
-use store::{Store, StoreError, Unannounced};
+use store::{Store, StoreError, Unannounced, Waiting};
 use tokio_util::sync::CancellationToken;
+use traces::{Kind, Span, TraceParent};
 
 use crate::meters;
 
@@ -91,7 +93,16 @@ impl Sweeper {
             })
             .collect();
         let orders = keys.len();
-        let published = self.publish(&batch.lane, keys).await;
+        let trace = batch.traceparent.as_deref().and_then(TraceParent::parse);
+        let mut span = Span::after(
+            trace.as_ref(),
+            "announce again",
+            Kind::Producer,
+            Instant::now(),
+        );
+        span.note("batch", batch.batch_id.simple());
+        span.note("lane", &batch.lane);
+        let published = self.publish(&batch.lane, keys, trace).await;
         if published {
             tracing::info!(business = %batch.business, batch = %batch.batch_id.simple(), orders, "hints of a batch published late");
             meters::swept("outbox", orders);
@@ -119,18 +130,26 @@ impl Sweeper {
             return Ok(());
         }
         let orders = lost.len();
-        if self.publish(lane, lost).await {
+        let mut by_trace: HashMap<Option<TraceParent>, Vec<OrderKey>> = HashMap::new();
+        for Waiting { key, traceparent } in lost {
+            let trace = traceparent.as_deref().and_then(TraceParent::parse);
+            by_trace.entry(trace).or_default().push(key);
+        }
+        let published = by_trace
+            .into_iter()
+            .map(|(trace, keys)| self.publish(lane, keys, trace));
+        if join_all(published).await.into_iter().all(|done| done) {
             tracing::warn!(lane = %lane, orders, "lost hints published again");
             meters::swept("lost_hint", orders);
         }
         Ok(())
     }
 
-    async fn publish(&self, lane: &Lane, keys: Vec<OrderKey>) -> bool {
+    async fn publish(&self, lane: &Lane, keys: Vec<OrderKey>, trace: Option<TraceParent>) -> bool {
         let published = match QueueName::orders(lane) {
             Ok(name) => self
                 .publisher
-                .publish(&name, keys)
+                .publish_traced(&name, keys, trace)
                 .await
                 .map_err(|e| e.to_string()),
             Err(error) => Err(error.to_string()),

@@ -3,16 +3,17 @@
 //! Nothing here can fail a request. What is not announced, or not confirmed, is announced again by the sweeper.
 
 use std::future::ready;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::{BusinessId, Lane, OrderCode, OrderKey};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use queue::{PublishError, PublisherHandle, QueueName, TraceParent};
+use queue::{PublishError, PublisherHandle, QueueName};
 use store::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use traces::{Kind, Span, TraceParent};
 use uuid::Uuid;
 
 use crate::meters;
@@ -36,6 +37,7 @@ type Row = (BusinessId, Uuid);
 struct Announced {
     row: Row,
     confirmed: BoxFuture<'static, Result<(), PublishError>>,
+    span: Span,
 }
 
 /// Where requests leave what is to be announced.
@@ -79,6 +81,14 @@ impl Announcer {
             meters::announced("no_place");
             return;
         };
+        let mut span = Span::after(
+            batch.trace.as_ref(),
+            "announce",
+            Kind::Producer,
+            Instant::now(),
+        );
+        span.note("batch", batch.batch_id.simple());
+        span.note("lane", batch.lane);
         let key = |order| OrderKey {
             business: batch.business.clone(),
             order,
@@ -91,6 +101,7 @@ impl Announcer {
         place.send(Announced {
             row: (batch.business.clone(), batch.batch_id),
             confirmed,
+            span,
         });
     }
 }
@@ -162,12 +173,14 @@ impl AnnouncerTask {
 /// A batch's row, and the broker's word.
 type Outcome = (Row, Result<(), PublishError>);
 
-async fn outcome(announced: Announced) -> Outcome {
+async fn outcome(mut announced: Announced) -> Outcome {
     let word = announced.confirmed.await;
-    meters::announced(match &word {
+    let said = match &word {
         Ok(()) => "confirmed",
         Err(_) => "not_confirmed",
-    });
+    };
+    meters::announced(said);
+    announced.span.note("outcome", said);
     (announced.row, word)
 }
 

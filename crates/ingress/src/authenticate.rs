@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, Request};
 use domain::UnixMs;
 use openapi::requests::BadRequest;
 use openapi::{AuthHeaders, VerifyingKeys};
-use queue::TraceParent;
 use store::intake::SignedRequest;
+use traces::TraceParent;
 
 use crate::answer::Refusal;
 use crate::body::{self, Bounds, HeldBody};
@@ -27,8 +27,8 @@ pub(crate) struct Signed {
     pub(crate) account: Arc<Account>,
     pub(crate) request: SignedRequest,
     pub(crate) body: HeldBody,
-    /// The trace that the caller says this belongs to.
-    pub(crate) trace: Option<TraceParent>,
+    /// The trace that the caller says this belongs to, where that is gone on with.
+    pub(crate) followed: Option<TraceParent>,
     _place: Place,
 }
 
@@ -77,7 +77,11 @@ pub(crate) async fn admit(front: &Front, request: Request<Body>) -> Result<Signe
         account: checked.account,
         known,
         body,
-        trace: trace(&head.headers),
+        followed: front
+            .settings
+            .follow_traces
+            .then(|| trace(&head.headers))
+            .flatten(),
         _place: place,
     };
     if !checked.address_allowed {
@@ -93,7 +97,7 @@ pub(crate) async fn admit(front: &Front, request: Request<Body>) -> Result<Signe
 }
 
 fn trace(headers: &HeaderMap) -> Option<TraceParent> {
-    TraceParent::parse(headers.get("traceparent")?.to_str().ok()?)
+    TraceParent::parse(headers.get(TraceParent::HEADER)?.to_str().ok()?)
 }
 
 /// What the checks look at.

@@ -8,6 +8,7 @@ use domain::Money;
 use openapi::replies::StoredItem;
 use openapi::requests::ItemProblems;
 use store::intake::{self, Asked, BatchClaim, Intake, NewBatch, Nonce, StoredOrder};
+use traces::{Kind, Span};
 
 use crate::announce::StoredBatch;
 use crate::answer::{Done, Refusal};
@@ -19,6 +20,8 @@ use plan::{Refused, plan};
 
 /// Stores a batch, or says why not.
 pub(crate) async fn place(front: Arc<Front>, signed: Signed) -> Result<Done, Refusal> {
+    let (arrived, followed) = (signed.request.arrived, signed.followed.as_ref());
+    let mut span = Span::first("batch", Kind::Server, arrived, followed);
     let planned = plan(
         &signed.body.bytes,
         &signed.account.business,
@@ -34,7 +37,7 @@ pub(crate) async fn place(front: Arc<Front>, signed: Signed) -> Result<Done, Ref
         {
             refuse(&front, &signed, Refusal::Overloaded, Some(batch.claim)).await
         }
-        Ok(Some(batch)) => store(&front, &signed, batch).await,
+        Ok(Some(batch)) => store(&front, &signed, batch, &mut span).await,
         Ok(None) => match front.spend_nonce(&signed.request).await {
             Ok(()) => Done::with([(); 0]),
             Err(refusal) => Err(refusal),
@@ -42,13 +45,25 @@ pub(crate) async fn place(front: Arc<Front>, signed: Signed) -> Result<Done, Ref
         Err(Refused { refusal, claim }) => refuse(&front, &signed, refusal, claim).await,
     };
     if let Err(refusal) = &outcome {
-        let status = refusal.decide().status.number();
+        let decision = refusal.decide();
+        let status = decision.status.number();
+        span.note("outcome", "refused");
+        span.note("status", status);
+        if decision.http.is_server_error() {
+            span.failed();
+        }
         tracing::info!(business = %signed.request.business, status, reason = %refusal, "batch refused");
     }
     outcome
 }
 
-async fn store(front: &Front, signed: &Signed, batch: NewBatch) -> Result<Done, Refusal> {
+async fn store(
+    front: &Front,
+    signed: &Signed,
+    mut batch: NewBatch,
+    span: &mut Span,
+) -> Result<Done, Refusal> {
+    batch.traceparent = span.context().map(|context| context.to_string());
     let request = signed.request.clone();
     let Told { intake, asked } = front.intake.store(Asked { request, batch }).await?;
     let batch = &asked.batch;
@@ -60,15 +75,22 @@ async fn store(front: &Front, signed: &Signed, batch: NewBatch) -> Result<Done, 
                 batch_id,
                 lane: &batch.lane,
                 orders: batch.orders.iter().map(|o| o.code).collect(),
-                trace: signed.trace.clone(),
+                trace: span.context(),
             });
             let items = batch.orders.len();
+            span.note("outcome", "stored");
+            span.note("batch", batch_id.simple());
+            span.note("lane", &batch.lane);
+            span.note("orders", items);
             meters::stored(items);
             let amount: Money = batch.orders.iter().map(|o| o.price).sum();
             tracing::info!(%business, batch = %batch_id, batch_biz_code = batch.claim.biz_code, items, %amount, "batch stored");
             Done::with(batch.orders.iter().map(new_item).collect::<Vec<_>>())
         }
-        Intake::Replayed(orders) => replayed(signed, &batch.claim, &orders),
+        Intake::Replayed(orders) => {
+            span.note("outcome", "stored before");
+            replayed(signed, &batch.claim, &orders)
+        }
         Intake::Refused(refusal) => Err(refused(refusal, batch)),
     }
 }

@@ -238,6 +238,7 @@ mod tests {
                 lane: Lane::new("l"),
                 counted: false,
                 callback_url: None,
+                traceparent: None,
                 orders: (0..orders).map(order).collect(),
             },
         };

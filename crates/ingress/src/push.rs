@@ -4,7 +4,7 @@
 //! it was heard. A stranger hears a bare HTTP status.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
@@ -13,6 +13,7 @@ use queue::QueueName;
 use store::StoreError;
 use store::life::{Fate, Moved, Pushed};
 use suppliers::{PushRefused, QueryCall};
+use traces::{Kind, Span, TraceParent};
 
 use crate::answer::Refusal;
 use crate::body::Bounds;
@@ -68,6 +69,7 @@ pub(crate) async fn hear(
     let body = front.body_memory.read(&head.headers, body, bounds).await?;
     let push = adapter.read_push(&head.headers, &body.bytes)?;
     let _place = front.place(supplier.as_str())?;
+    let begun = Instant::now();
 
     let named = (supplier, push.reference().to_owned());
     let mut found = front
@@ -97,13 +99,18 @@ pub(crate) async fn hear(
         .record_pushes(vec![pushed], &known.catalogue)
         .await?;
     for order in moved {
-        hint(&front, order);
+        let trace = order.traceparent.as_deref().and_then(TraceParent::parse);
+        let mut span = Span::after(trace.as_ref(), "push", Kind::Server, begun);
+        span.note("order", order.key.order);
+        span.note("supplier", &named.0);
+        span.note("outcome", order.state.word());
+        hint(&front, order, trace);
     }
     Ok(adapter.push_answer())
 }
 
 /// Tells whoever is next. Not waited for: what gets lost is found by the sweepers.
-fn hint(front: &Front, moved: Moved) {
+fn hint(front: &Front, moved: Moved, trace: Option<TraceParent>) {
     meters::moved(&moved);
     let queue = match moved.fate {
         Fate::Finished { report: true } => QueueName::callbacks(),
@@ -113,7 +120,7 @@ fn hint(front: &Front, moved: Moved) {
         },
         Fate::Finished { report: false } | Fate::Waiting | Fate::Doubt => return,
     };
-    if let Err(error) = front.publisher.try_publish(&queue, vec![moved.key], None) {
+    if let Err(error) = front.publisher.try_publish(&queue, vec![moved.key], trace) {
         tracing::debug!(%error, "left to the sweeper");
     }
 }

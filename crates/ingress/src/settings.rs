@@ -34,6 +34,9 @@ pub struct Settings {
     pub max_waiting_ms: u64,
     /// Batches of this process that may wait for the broker's confirms; the sweeper announces the others.
     pub max_announcing_batches: usize,
+    /// Whether a merchant's own `traceparent` is gone on with. It decides then whether the trace is kept, so only for merchants who are
+    /// part of the house.
+    pub follow_traces: bool,
     /// After the shutdown began: for requests in flight, and again for the broker's confirms.
     pub shutdown_grace_ms: u64,
 }
@@ -53,6 +56,7 @@ impl Default for Settings {
             max_backlog_batches: 100_000,
             max_waiting_ms: 60_000,
             max_announcing_batches: 4_096,
+            follow_traces: false,
             shutdown_grace_ms: 15_000,
         }
     }

@@ -13,11 +13,11 @@ use domain::OrderKey;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use traces::TraceParent;
 
 use crate::connection::{Link, LinkError, Reconnects, while_away};
 use crate::consumer::acks::Settlement;
 use crate::consumer::intake::Intake;
-use crate::hint::TraceParent;
 use crate::meters;
 use crate::publisher::PublisherHandle;
 use crate::settings::Settings;
@@ -46,8 +46,8 @@ impl Delivery {
     }
 
     /// The trace that it belongs to.
-    pub const fn trace(&self) -> Option<&TraceParent> {
-        self.trace.as_ref()
+    pub const fn trace(&self) -> Option<TraceParent> {
+        self.trace
     }
 
     /// Whether the broker has handed it out before.

@@ -1,12 +1,13 @@
-//! The message: which order's row wants work. Schema version and ids, nothing personal.
+//! The message: which order's row wants work. Schema version and ids, nothing personal; in a header, where who does not know it passes
+//! over it, the trace.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use domain::{BusinessId, OrderCode, OrderKey};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use serde::{Deserialize, Serialize};
+use traces::TraceParent;
 
 /// The schema this build writes, and the only one it reads.
 const VERSION: u64 = 1;
@@ -16,9 +17,6 @@ pub(crate) const BODY_MAX: usize = 4 * 1024;
 
 /// The longest business id, in bytes.
 const BUSINESS_MAX: usize = 64;
-
-/// The header that carries the trace.
-const TRACE_HEADER: &str = "traceparent";
 
 /// `delivery-mode` of a message that survives the broker.
 pub(crate) const PERSISTENT: u8 = 2;
@@ -68,37 +66,6 @@ impl HintError {
             Self::BadBusiness => "bad_business",
             Self::BadOrder => "bad_order",
         }
-    }
-}
-
-/// The trace that a message belongs to: the value of a W3C `traceparent` header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TraceParent(String);
-
-impl TraceParent {
-    /// Takes `00-<32 hex>-<16 hex>-<2 hex>`, in lower case; anything else is no trace.
-    pub fn parse(text: &str) -> Option<Self> {
-        let hex = |part: &str, digits: usize| {
-            part.len() == digits && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        };
-        let mut parts = text.split('-');
-        let well_formed = parts.next() == Some("00")
-            && parts.next().is_some_and(|p| hex(p, 32))
-            && parts.next().is_some_and(|p| hex(p, 16))
-            && parts.next().is_some_and(|p| hex(p, 2))
-            && parts.next().is_none();
-        well_formed.then(|| Self(text.to_owned()))
-    }
-
-    /// The header's value.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for TraceParent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -172,8 +139,8 @@ pub(crate) fn properties(key: &OrderKey, trace: Option<&TraceParent>) -> BasicPr
     };
     let mut headers = FieldTable::default();
     headers.insert(
-        ShortString::from(TRACE_HEADER),
-        AMQPValue::LongString(LongString::from(trace.as_str())),
+        ShortString::from(TraceParent::HEADER),
+        AMQPValue::LongString(LongString::from(trace.to_string())),
     );
     properties.with_headers(headers)
 }
@@ -181,7 +148,7 @@ pub(crate) fn properties(key: &OrderKey, trace: Option<&TraceParent>) -> BasicPr
 /// The trace a message belongs to, if its header is well formed.
 pub(crate) fn trace_of(properties: &BasicProperties) -> Option<TraceParent> {
     let headers = properties.headers().as_ref()?;
-    let value = headers.inner().get(TRACE_HEADER)?.as_long_string()?;
+    let value = headers.inner().get(TraceParent::HEADER)?.as_long_string()?;
     TraceParent::parse(std::str::from_utf8(value.as_bytes()).ok()?)
 }
 
@@ -246,6 +213,8 @@ mod tests {
     fn a_trace_travels_in_a_header() {
         let trace = TraceParent::parse(TRACE).unwrap();
         let properties = properties(&key(), Some(&trace));
+        let header = properties.headers().as_ref().unwrap().inner()["traceparent"].clone();
+        assert_eq!(header, AMQPValue::LongString(TRACE.into()));
         assert_eq!(trace_of(&properties), Some(trace));
         assert_eq!(trace_of(&super::properties(&key(), None)), None);
     }
@@ -253,13 +222,15 @@ mod tests {
     #[test]
     fn a_malformed_trace_is_no_trace() {
         for bad in [
-            "",
-            "00",
-            &TRACE.to_uppercase(),
-            &format!("{TRACE}-00"),
-            &TRACE[1..],
+            AMQPValue::LongString("".into()),
+            AMQPValue::LongString(TRACE.to_uppercase().into()),
+            AMQPValue::LongString(vec![0xff; 55].into()),
+            AMQPValue::Boolean(true),
         ] {
-            assert_eq!(TraceParent::parse(bad), None, "{bad}");
+            let mut headers = FieldTable::default();
+            headers.insert(ShortString::from(TraceParent::HEADER), bad.clone());
+            let properties = properties(&key(), None).with_headers(headers);
+            assert_eq!(trace_of(&properties), None, "{bad:?}");
         }
     }
 

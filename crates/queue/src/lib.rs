@@ -33,7 +33,7 @@ mod settings;
 mod topology;
 
 pub use crate::consumer::{Consumer, ConsumerHandle, ConsumerTask, Delivery, DepthUnknown};
-pub use crate::hint::{HintError, TraceParent};
+pub use crate::hint::HintError;
 pub use crate::lookout::{
     Fate, Lookout, LookoutHandle, LookoutTask, ParkedMessage, ParkedSight, QueueSight, Settled,
     Unseen,

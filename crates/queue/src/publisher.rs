@@ -10,9 +10,10 @@ use domain::OrderKey;
 use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+use traces::TraceParent;
 
 use crate::connection::{Reconnects, while_away};
-use crate::hint::{self, TraceParent};
+use crate::hint;
 use crate::meters;
 use crate::parked::Parked;
 use crate::publisher::load::Load;

@@ -18,12 +18,13 @@ use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use queue::{
     Consumer, ConsumerHandle, Delivery, Fate, Lookout, LookoutHandle, ParkedMessage, ParkedSight,
-    PublishError, Publisher, PublisherHandle, QueueName, QueueSight, Settings, TraceParent, Unseen,
+    PublishError, Publisher, PublisherHandle, QueueName, QueueSight, Settings, Unseen,
 };
 use servers::Servers;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use traces::TraceParent;
 
 /// A test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -164,14 +165,14 @@ async fn confirmed_messages_arrive_with_their_trace_and_are_gone_once_acknowledg
     let sent = keys(1_200);
     let sending = process
         .publisher
-        .publish_traced(&queue, sent.clone(), Some(trace.clone()));
+        .publish_traced(&queue, sent.clone(), Some(trace));
     within("the confirms", sending).await.unwrap();
     process.waits(&queue, 1_200).await;
     let mut deliveries = process.take(&queue, 100).await;
     let mut came = HashSet::new();
     while came.len() < sent.len() {
         let delivery = next(&mut deliveries).await;
-        assert_eq!(delivery.trace(), Some(&trace));
+        assert_eq!(delivery.trace(), Some(trace));
         assert!(!delivery.redelivered());
         assert!(
             came.insert(delivery.key().clone()),

@@ -13,6 +13,7 @@ mod process;
 mod readiness;
 mod role;
 mod settings;
+mod spans;
 mod vitals;
 
 use std::process::ExitCode;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::meters;
 use crate::presence;
 use crate::settings::Settings;
+use crate::spans::Spans;
 
 /// A process on its servers. Its roles are started into it; they stop first, then what they stand on.
 pub(crate) struct Process {
@@ -34,12 +35,14 @@ pub(crate) struct Process {
     /// Stops what the roles stand on.
     ground_shutdown: CancellationToken,
     ground: JoinSet<()>,
+    spans: Spans,
 }
 
 impl Process {
     /// Connects. Waits for the database (the catalogue is read), not for the broker.
     pub(crate) async fn start(settings: Settings, role: &str) -> anyhow::Result<Self> {
         let metrics = meters::keep(role)?;
+        let spans = Spans::of(role, &settings.traces)?;
         let store = Store::new(&settings.store()?)?;
         let broker = settings.broker(role)?;
         let (catalogue_task, catalogue) = CatalogueTask::start(store.clone())
@@ -68,6 +71,7 @@ impl Process {
             roles: JoinSet::new(),
             ground_shutdown,
             ground,
+            spans,
         })
     }
 
@@ -132,6 +136,7 @@ impl Process {
         }
         self.ground_shutdown.cancel();
         while self.ground.join_next().await.is_some() {}
+        self.spans.end().await;
     }
 }
 

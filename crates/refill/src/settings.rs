@@ -22,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) log: Log,
     pub(crate) doubt: Doubt,
     pub(crate) keys: Keys,
+    pub(crate) traces: Traces,
     #[serde(default)]
     pub(crate) ingress: ingress::Settings,
     #[serde(default)]
@@ -104,6 +105,35 @@ pub(crate) struct Keys {
     pub(crate) master_file: String,
 }
 
+/// `[traces]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Traces {
+    pub(crate) endpoint: String,
+    pub(crate) ratio: f64,
+}
+
+impl Traces {
+    fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            (0.0..=1.0).contains(&self.ratio),
+            "traces.ratio: must be between 0 and 1"
+        );
+        let is_plain = match url::Url::parse(&self.endpoint) {
+            Ok(url) => {
+                matches!(url.scheme(), "http" | "https")
+                    && (url.username(), url.password()) == ("", None)
+            }
+            Err(_) => self.endpoint.is_empty(),
+        };
+        anyhow::ensure!(
+            is_plain,
+            "traces.endpoint: must be like http://host:4318, without a user"
+        );
+        Ok(())
+    }
+}
+
 /// `[log]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -164,6 +194,7 @@ impl Settings {
             settings.console.idle_minutes > 0 && settings.console.session_hours > 0,
             "console.idle_minutes and console.session_hours: must be at least 1"
         );
+        settings.traces.check()?;
         anyhow::ensure!(
             matches!(settings.doubt.operators, 1 | 2),
             "doubt.operators: must be 1 or 2"
@@ -255,6 +286,20 @@ mod tests {
             .and_then(Config::try_deserialize)
             .unwrap();
         assert_eq!(settings.log.format, LogFormat::Text);
+        assert!(settings.traces.check().is_ok());
+    }
+
+    #[test]
+    fn a_collector_is_an_address_without_a_user() {
+        let refused = |endpoint: &str, ratio| {
+            let endpoint = endpoint.to_owned();
+            Traces { endpoint, ratio }.check().is_err()
+        };
+        assert!(!refused("http://collector:4318", 1.0));
+        assert!(refused("http://me:s3cret@collector:4318", 1.0));
+        assert!(refused("http://me@collector:4318", 1.0));
+        assert!(refused("collector:4318", 1.0));
+        assert!(refused("", 1.1) && refused("", f64::NAN));
     }
 
     #[test]

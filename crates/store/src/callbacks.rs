@@ -48,6 +48,8 @@ pub struct ClaimedReport {
     pub since_final: Duration,
     /// What it says: final, so the same on each try.
     pub subject: Subject,
+    /// The trace that the order belongs to; not for what is sent again on request, long after it.
+    pub traceparent: Option<String>,
 }
 
 /// What a report tells about.

@@ -68,6 +68,8 @@ pub struct NewBatch {
     pub counted: bool,
     /// Where its reports go; `None`: nowhere.
     pub callback_url: Option<String>,
+    /// The trace that it belongs to, if that is kept; given back with whatever is done for it later.
+    pub traceparent: Option<String>,
     /// Its orders, at least one, codes growing.
     pub orders: Vec<NewOrder>,
 }

@@ -42,4 +42,4 @@ pub use migrate::{Migrated, SCHEMA_NEEDED, Schema};
 pub use seal::MasterKeys;
 pub use session::{Connections, Settings, Store};
 pub use sweep::Unannounced;
-pub use waiting::Waiter;
+pub use waiting::{Waiter, Waiting};

@@ -52,6 +52,8 @@ pub struct Claimed {
     pub spec: Money,
     /// Extra values, as the merchant wrote them.
     pub attach: Option<String>,
+    /// The trace that it belongs to; of an order that is claimed for the first time its hint says so.
+    pub traceparent: Option<String>,
 }
 
 impl Claimed {
@@ -100,6 +102,8 @@ pub struct Moved {
     pub lane: Lane,
     /// Which attempt it was about.
     pub attempt: Option<AttemptNo>,
+    /// The trace that it belongs to; as in [`Claimed`].
+    pub traceparent: Option<String>,
 }
 
 /// What an order waits for after a change.

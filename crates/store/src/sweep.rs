@@ -22,6 +22,8 @@ pub struct Unannounced {
     pub lane: Lane,
     /// Its orders that nobody has claimed yet; empty: nothing is left to announce.
     pub orders: Vec<OrderCode>,
+    /// The trace that it belongs to.
+    pub traceparent: Option<String>,
 }
 
 impl Store {
@@ -107,13 +109,14 @@ impl Store {
                          FROM (SELECT business_id, batch_id FROM outbox WHERE due_at <= now()
                                ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
                          WHERE o.business_id = ANY (ARRAY[due.business_id]) AND o.batch_id = due.batch_id
-                         RETURNING o.business_id, o.batch_id, o.lane
+                         RETURNING o.business_id, o.batch_id, o.lane, o.traceparent
                      )
                      SELECT t.business_id, t.batch_id, t.lane,
                             ARRAY(SELECT o.order_code FROM orders o
                                   WHERE o.business_id = t.business_id AND o.batch_id = t.batch_id AND o.state = 0
                                     AND o.order_code BETWEEN b.first_code AND b.last_code
-                                  ORDER BY o.order_code)
+                                  ORDER BY o.order_code),
+                            t.traceparent
                      FROM taken t JOIN batches b USING (business_id, batch_id)",
                 )
                 .await?;
@@ -126,6 +129,7 @@ impl Store {
                     batch_id: row.get(1),
                     lane: Lane::new(row.get::<_, String>(2)),
                     orders: row.get::<_, Vec<Uuid>>(3).into_iter().map(OrderCode::from_uuid).collect(),
+                    traceparent: row.get(4),
                 })
                 .collect())
         })

@@ -23,6 +23,15 @@ const WALK: &str = "WITH RECURSIVE walk AS (
              ORDER BY t.business_id LIMIT 1) n
      )";
 
+/// A stored order that nobody has claimed yet, found without its hint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Which.
+    pub key: OrderKey,
+    /// The trace that it belongs to, which its hint would have brought.
+    pub traceparent: Option<String>,
+}
+
 /// A business that waits in a lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiter {
@@ -42,7 +51,7 @@ impl Store {
         of_head: &BusinessId,
         newest: i64,
         others: i64,
-    ) -> Result<Vec<OrderKey>, StoreError> {
+    ) -> Result<Vec<Waiting>, StoreError> {
         let sql = format!(
             "{WALK}, others AS MATERIALIZED (
                  SELECT w.business_id, f.order_code FROM walk w, LATERAL (
@@ -52,12 +61,12 @@ impl Store {
                  WHERE w.business_id <> $3
                  ORDER BY f.order_code LIMIT $5
              )
-             (SELECT $3::text, t.order_code FROM timers t
+             (SELECT $3::text, t.order_code, t.traceparent FROM timers t
               WHERE t.lane = $1 AND t.kind = 0 AND t.business_id = $3 AND t.order_code > $2
               ORDER BY t.order_code DESC LIMIT $4)
              UNION ALL
-             (SELECT o.business_id, f.order_code FROM others o, LATERAL (
-                 SELECT t.order_code FROM timers t
+             (SELECT o.business_id, f.order_code, f.traceparent FROM others o, LATERAL (
+                 SELECT t.order_code, t.traceparent FROM timers t
                  WHERE t.lane = $1 AND t.kind = 0 AND t.business_id = o.business_id AND t.order_code >= o.order_code
                  ORDER BY t.order_code LIMIT (SELECT greatest($5 / count(*), 1) FROM others)) f
               LIMIT $5)"
@@ -74,7 +83,7 @@ impl Store {
             ];
             let rows = session.client().query(&statement, &values).await?;
             session.give_back();
-            Ok(rows.iter().map(key).collect())
+            Ok(rows.iter().map(waiting).collect())
         })
         .await
     }
@@ -116,7 +125,7 @@ impl Store {
         margin: Duration,
         grace: Duration,
         limit: i64,
-    ) -> Result<Vec<OrderKey>, StoreError> {
+    ) -> Result<Vec<Waiting>, StoreError> {
         self.bounded(async {
             let mut session = self.session().await?;
             let transaction = session.begin().await?;
@@ -147,7 +156,7 @@ impl Store {
                  )
                  UPDATE timers t SET due_at = now() + $3::bigint * interval '1 millisecond'
                  FROM lost WHERE t.business_id = ANY (ARRAY[lost.business_id]) AND t.order_code = lost.order_code
-                 RETURNING t.business_id, t.order_code"
+                 RETURNING t.business_id, t.order_code, t.traceparent"
             );
             let statement = transaction.prepare_cached(&sql).await?;
             let rows = transaction
@@ -155,8 +164,15 @@ impl Store {
                 .await?;
             transaction.commit().await?;
             session.give_back();
-            Ok(rows.iter().map(key).collect())
+            Ok(rows.iter().map(waiting).collect())
         })
         .await
+    }
+}
+
+fn waiting(row: &Row) -> Waiting {
+    Waiting {
+        key: key(row),
+        traceparent: row.get(2),
     }
 }

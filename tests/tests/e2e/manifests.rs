@@ -185,9 +185,10 @@ fn port(settings: &toml::Table, section: &str) -> i64 {
 
 #[test]
 fn every_manifest_has_the_shape_of_its_kind() {
-    let example = build::documents(&root().join("deploy/kubernetes/secrets.example.yaml"));
+    let examples = ["secrets.example.yaml", "traces.example.yaml"]
+        .map(|file| build::documents(&root().join("deploy/kubernetes").join(file)));
     let mut wrong = vec![];
-    for (name, objects) in overlays().iter().chain(&[("example", example)]) {
+    for (name, objects) in overlays().iter().chain(&[("example", examples.concat())]) {
         assert!(
             *name == "example" || objects.len() > 35,
             "{name}: {}",
@@ -499,6 +500,7 @@ fn the_binary_understands_what_compose_says() {
         "USER 65532:65532",
         "ENTRYPOINT [\"/usr/local/bin/refill\"]",
         "ARG REFILL_COMMIT",
+        "--features \"${REFILL_FEATURES}\"",
     ] {
         assert!(image.contains(line), "{line}");
     }

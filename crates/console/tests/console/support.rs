@@ -305,6 +305,7 @@ async fn live_through(store: &Store, catalogue: &Catalogue) -> [OrderCode; 2] {
         lane: Lane::new("mobile"),
         counted: false,
         callback_url: Some("https://shop.example/told?token=secret".into()),
+        traceparent: None,
         orders,
     };
     let stored = store.intake(&[Asked { request, batch }]).await;

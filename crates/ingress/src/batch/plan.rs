@@ -74,6 +74,7 @@ pub(super) fn plan(
                 .callback_url
                 .map(|url| url.to_string())
                 .or_else(|| business.callback_url.clone()),
+            traceparent: None,
             orders,
         })),
         Err(refusal) => Err(Refused {

@@ -2,8 +2,9 @@
 
 use domain::OrderKey;
 use lapin::BasicProperties;
+use traces::TraceParent;
 
-use crate::hint::{self, TraceParent};
+use crate::hint;
 use crate::parked::Parked;
 
 /// The messages that are answered for together.

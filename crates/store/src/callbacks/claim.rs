@@ -62,6 +62,7 @@ async fn lock(
         .prepare_cached(
             "SELECT c.business_id, c.url, c.endpoint, c.epoch + 1 AS epoch, c.round, (c.tries + 1)::smallint AS try_no,
                     (extract(epoch FROM now() - c.created_at) * 1000)::bigint AS since_final_ms,
+                    CASE WHEN c.round = 1 THEN c.traceparent END AS traceparent,
                     c.of_batch, c.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
                     o.message, o.voucher, (extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms,
                     (extract(epoch FROM o.finished_at) * 1000)::bigint AS finished_ms
@@ -159,5 +160,6 @@ fn report(row: &Row, subject: Subject) -> ClaimedReport {
         endpoint: Endpoint::new(row.get::<_, String>("endpoint")),
         since_final: Duration::from_millis(row.get::<_, i64>("since_final_ms").unsigned_abs()),
         subject,
+        traceparent: row.get("traceparent"),
     }
 }

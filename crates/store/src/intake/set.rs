@@ -25,12 +25,12 @@ const NONCES: &str = "INSERT INTO nonces (business_id, nonce, expires_at)
 
 const BATCHES: &str = "WITH asked AS (
          SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::int[], $8::bigint[],
-                              $9::uuid[], $10::uuid[], $11::bigint[], $12::text[])
+                              $9::uuid[], $10::uuid[], $11::bigint[], $12::text[], $13::text[])
              AS asked (business_id, batch_id, batch_biz_code, product_code, callback_url, content_digest, item_count, total,
-                       first_code, last_code, left_ms, lane)
+                       first_code, last_code, left_ms, lane, traceparent)
      ), announced AS (
-         INSERT INTO outbox (business_id, batch_id, lane, due_at)
-         SELECT business_id, batch_id, lane, now() + $13::bigint * interval '1 millisecond' FROM asked
+         INSERT INTO outbox (business_id, batch_id, lane, traceparent, due_at)
+         SELECT business_id, batch_id, lane, traceparent, now() + $14::bigint * interval '1 millisecond' FROM asked
      )
      INSERT INTO batches (business_id, batch_id, batch_biz_code, product_code, callback_url, content_digest,
                           item_count, total, first_code, last_code, store_until)
@@ -42,14 +42,14 @@ const BATCHES: &str = "WITH asked AS (
 /// Nothing asks which of the numbers were free: if one was not, all of this is taken back.
 const ORDERS: &str = "WITH item AS MATERIALIZED (
          SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
-                              $9::bigint[], $10::boolean[], $11::text[])
-             AS item (business_id, code, batch_id, biz_code, product_code, account, attach, spec, price, counted, lane)
+                              $9::bigint[], $10::boolean[], $11::text[], $12::text[])
+             AS item (business_id, code, batch_id, biz_code, product_code, account, attach, spec, price, counted, lane, traceparent)
      ), numbered AS (
          INSERT INTO order_numbers (biz_code, business_id, order_code) SELECT biz_code, business_id, code FROM item
          ON CONFLICT (biz_code, business_id) DO NOTHING RETURNING order_code
      ), waiting AS (
-         INSERT INTO timers (business_id, order_code, lane, kind, due_at)
-         SELECT business_id, code, lane, 0, now() + $12::bigint * interval '1 millisecond' FROM item
+         INSERT INTO timers (business_id, order_code, lane, kind, traceparent, due_at)
+         SELECT business_id, code, lane, 0, traceparent, now() + $13::bigint * interval '1 millisecond' FROM item
      ), stored AS (
          INSERT INTO orders (business_id, order_code, batch_id, biz_code, product_code, account, attach, spec, price, counted)
          SELECT business_id, code, batch_id, biz_code, product_code, account, attach, spec, price, counted FROM item
@@ -198,8 +198,9 @@ impl<'a> Set<'a> {
             rows.left_ms
                 .push(in_ms(COMMIT_BY.saturating_sub(request.arrived.elapsed())));
             rows.lanes.push(batch.lane.as_str());
+            rows.traceparents.push(batch.traceparent.as_deref());
         }
-        let values: [&(dyn ToSql + Sync); 13] = [
+        let values: [&(dyn ToSql + Sync); 14] = [
             &rows.businesses,
             &rows.ids,
             &rows.numbers,
@@ -212,6 +213,7 @@ impl<'a> Set<'a> {
             &rows.lasts,
             &rows.left_ms,
             &rows.lanes,
+            &rows.traceparents,
             &in_ms(HINT_GRACE),
         ];
         Ok(tx.execute(statement, &values).await?)
@@ -251,8 +253,9 @@ impl<'a> Set<'a> {
             rows.prices.push(order.price.units());
             rows.counted.push(batch.counted);
             rows.lanes.push(batch.lane.as_str());
+            rows.traceparents.push(batch.traceparent.as_deref());
         }
-        let values: [&(dyn ToSql + Sync); 12] = [
+        let values: [&(dyn ToSql + Sync); 13] = [
             &rows.businesses,
             &rows.codes,
             &rows.batches,
@@ -264,6 +267,7 @@ impl<'a> Set<'a> {
             &rows.prices,
             &rows.counted,
             &rows.lanes,
+            &rows.traceparents,
             &in_ms(HINT_GRACE),
         ];
         let row = tx.query_one(statement, &values).await?;
@@ -318,6 +322,7 @@ struct BatchRows<'a> {
     lasts: Vec<Uuid>,
     left_ms: Vec<i64>,
     lanes: Vec<&'a str>,
+    traceparents: Vec<Option<&'a str>>,
 }
 
 #[derive(Default)]
@@ -333,6 +338,7 @@ struct OrderRows<'a> {
     prices: Vec<i64>,
     counted: Vec<bool>,
     lanes: Vec<&'a str>,
+    traceparents: Vec<Option<&'a str>>,
 }
 
 /// Uses up nonces; returns those that were free. Waits for transactions that are using one of them at this moment.

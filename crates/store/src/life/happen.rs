@@ -207,6 +207,7 @@ fn claimed_call(
         account: order.account.clone(),
         spec: order.spec,
         attach: order.attach.clone(),
+        traceparent: order.traceparent.clone(),
     };
     Ok((ticket.supplier, claimed))
 }

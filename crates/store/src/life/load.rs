@@ -34,6 +34,8 @@ pub(super) struct Loaded {
     pub(super) spec: Money,
     pub(super) price: Money,
     pub(super) counted: bool,
+    /// Of an order that has been claimed before.
+    pub(super) traceparent: Option<String>,
     pub(super) tickets: HashMap<AttemptNo, Ticket>,
 }
 
@@ -84,6 +86,7 @@ pub(super) async fn orders<'a>(
             order.life.wait = rows::wait(row.get("kind"), row.get("due_ms"))?;
             order.life.in_doubt = row.get("in_doubt");
             order.now = UnixMs(row.get("now_ms"));
+            order.traceparent = row.get("traceparent");
         }
     }
     for row in &attempts {
@@ -137,6 +140,7 @@ fn order(row: &tokio_postgres::Row) -> Result<Loaded, StoreError> {
         spec: Money::from_units(row.get("spec")),
         price: Money::from_units(row.get("price")),
         counted: row.get("counted"),
+        traceparent: None,
         tickets: HashMap::new(),
     })
 }
@@ -148,7 +152,7 @@ async fn waits(
 ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
     let statement = tx
         .prepare_cached(
-            "SELECT key.business_id, key.order_code, t.kind,
+            "SELECT key.business_id, key.order_code, t.kind, t.traceparent,
                     (extract(epoch FROM t.due_at) * 1000)::bigint AS due_ms,
                     (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms,
                     coalesce(d.is_open, false) AS in_doubt

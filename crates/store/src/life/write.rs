@@ -86,6 +86,7 @@ impl Written {
             fate: self.fate(report),
             lane: self.lane.clone().unwrap_or_else(|| Lane::new("")),
             attempt: self.change.attempt.no(),
+            traceparent: self.order.traceparent.clone(),
         }
     }
 }
@@ -449,18 +450,22 @@ async fn write_reports(
     }
     let (businesses, codes) = arrays(finished.iter().map(|w| w.key()));
     let batches: Vec<Uuid> = finished.iter().map(|w| w.order.batch_id).collect();
+    let traceparents: Vec<Option<&str>> = finished
+        .iter()
+        .map(|w| w.order.traceparent.as_deref())
+        .collect();
     let statement = tx
         .prepare_cached(
-            "INSERT INTO callbacks (business_id, order_code, url, due_at)
-             SELECT f.business_id, f.order_code, b.callback_url, now() + interval '5 seconds'
-             FROM unnest($1::text[], $2::uuid[], $3::uuid[]) AS f (business_id, order_code, batch_id)
+            "INSERT INTO callbacks (business_id, order_code, url, traceparent, due_at)
+             SELECT f.business_id, f.order_code, b.callback_url, f.traceparent, now() + interval '5 seconds'
+             FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[]) AS f (business_id, order_code, batch_id, traceparent)
              JOIN batches b ON b.business_id = f.business_id AND b.batch_id = f.batch_id
              WHERE b.callback_url IS NOT NULL
              RETURNING order_code",
         )
         .await?;
     let rows = tx
-        .query(&statement, &[&businesses, &codes, &batches])
+        .query(&statement, &[&businesses, &codes, &batches, &traceparents])
         .await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

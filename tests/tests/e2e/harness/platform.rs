@@ -40,9 +40,12 @@ struct ReadyLine {
     admin: String,
 }
 
-/// The binary, built from the sources as they are.
+/// The binary, built from the sources as they are; the one that cargo built for a test of the binary's own package.
 pub(crate) fn binary() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(built) = option_env!("CARGO_BIN_EXE_refill") {
+        return Path::new(built);
+    }
     BUILT.get_or_init(|| {
         let built = Command::new(env!("CARGO"))
             .args(["build", "--locked", "--quiet", "-p", "refill"])
@@ -82,10 +85,11 @@ pub(crate) fn start_dev(mut command: Command, folder: &Path, listen: &str) -> (C
 
 /// The repository.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = package
+        .ancestors()
+        .find(|folder| folder.join("Cargo.lock").exists());
+    root.expect("the lock file").to_owned()
 }
 
 impl Platform {
