@@ -1,7 +1,7 @@
 //! What needs somebody now: one pure function, from what the console knows to a list. The bounds are those of
 //! `deploy/prometheus/alerts.yml`, and each alarm has its section in `deploy/RUNBOOK.md`.
 
-use domain::{Money, SupplierId};
+use domain::{Lane, Money, SupplierId};
 use store::endpoints::{EndpointLine, Standing};
 use store::gates::{Pause, SupplierLine};
 use store::instances::Instance;
@@ -9,7 +9,7 @@ use store::story::{Overview, Pulse};
 
 use crate::queues::QueueLine;
 use crate::tongue::Words;
-use crate::words::{counted, span};
+use crate::words::{counted, money, span};
 
 const DOUBTS: i64 = 20;
 const DOUBT_MS: i64 = 14_400_000;
@@ -186,16 +186,12 @@ fn fleet(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
 }
 
 fn lanes(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
-    let is_paused = |lane: &str| {
-        facts.pauses.iter().any(|pause| {
-            pause.supplier.is_none() && pause.lane.as_ref().is_some_and(|l| l.as_str() == lane)
-        })
-    };
+    let is_paused = |lane: &Lane| facts.pauses.iter().any(|pause| pause.is_of_lane(lane));
     if facts.pulse.outbox_ms > OUTBOX_MS {
         raise(Wrong::OutboxOld, "", span(facts.pulse.outbox_ms));
     }
     for lane in &facts.now.lanes {
-        if lane.late_ms > LANE_MS && !is_paused(lane.lane.as_str()) {
+        if lane.late_ms > LANE_MS && !is_paused(&lane.lane) {
             raise(Wrong::LaneWaits, lane.lane.as_str(), span(lane.late_ms));
         }
     }
@@ -250,7 +246,7 @@ fn reports(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
 
 fn doubts(pulse: &Pulse, raise: &mut impl FnMut(Wrong, &str, String)) {
     if pulse.doubtful_money > DOUBTFUL_MONEY {
-        raise(Wrong::DoubtfulMoney, "", pulse.doubtful_money.to_string());
+        raise(Wrong::DoubtfulMoney, "", money(pulse.doubtful_money));
     }
     if pulse.oldest_doubt_ms > DOUBT_MS {
         raise(Wrong::DoubtOld, "", span(pulse.oldest_doubt_ms));

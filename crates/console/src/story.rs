@@ -4,9 +4,9 @@ use domain::UnixMs;
 use store::audit::AuditLine;
 use store::story::{MOST_ENTRIES, OrderStory};
 
-use crate::codes::explained;
+use crate::codes::{explained, reason};
 use crate::tongue::Words;
-use crate::words::{address, state};
+use crate::words::{address, money, outcome, state};
 
 /// One thing that happened.
 pub(crate) struct Moment {
@@ -26,7 +26,12 @@ pub(crate) fn timeline(w: &'static Words, story: &OrderStory, deeds: &[AuditLine
     moments.extend(deeds.iter().map(|deed| Moment {
         at: deed.at,
         kind: "person",
-        what: format!("{}: {}, {}", deed.operator, deed.action, deed.outcome),
+        what: format!(
+            "{}: {}, {}",
+            deed.operator,
+            explained(w, &deed.action),
+            outcome(w, &deed.outcome)
+        ),
         more: listed(&[("", Some(&deed.parameters)), ("", Some(&deed.detail))]),
     }));
     moments.sort_by_key(|moment| moment.at);
@@ -62,7 +67,11 @@ fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
             ),
             more: format!(
                 "{} {}, sku {}, {} {}",
-                w.reference, attempt.reference, attempt.sku, w.t_at_most, attempt.cost
+                w.reference,
+                attempt.reference,
+                attempt.sku,
+                w.t_at_most,
+                money(attempt.cost)
             ),
         });
         moments.extend(attempt.closed_at.map(|at| Moment {
@@ -99,7 +108,7 @@ fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
             at: doubt.opened_at,
             kind: "doubt",
             what: format!("{}: {}", explained(w, &doubt.kind), w.t_person),
-            more: doubt.reason.clone(),
+            more: reason(w, &doubt.reason).to_owned(),
         });
         moments.extend(doubt.closed.as_ref().map(|(at, by)| Moment {
             at: *at,
@@ -187,12 +196,8 @@ pub(crate) fn is_cut(story: &OrderStory) -> bool {
 }
 
 fn signed(units: i64) -> String {
-    let money = domain::Money::from_units(units);
-    if units > 0 {
-        format!("+{money}")
-    } else {
-        money.to_string()
-    }
+    let told = money(domain::Money::from_units(units));
+    if units > 0 { format!("+{told}") } else { told }
 }
 
 /// The parts that are there, each with its name.
