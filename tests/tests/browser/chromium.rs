@@ -210,21 +210,33 @@ impl Browser {
 
     /// Keeps the whole page as a picture, where pictures are wanted.
     pub(crate) async fn picture(&self, name: &str) {
-        let Some(folder) = std::env::var_os("BROWSER_PICTURES") else {
+        let Some(path) = kept_as(name) else {
             return;
         };
-        let path = Path::new(&folder).join(format!("{name}.png"));
-        let size = "[window.outerWidth, document.documentElement.scrollHeight]";
-        let size = self.value(size).await;
-        let (width, height) = (size[0].as_u64().unwrap(), size[1].as_u64().unwrap());
         let driver = self.driver();
         if self.kind == Kind::Desk {
-            let height = u32::try_from(height.max(900)).unwrap();
-            let width = u32::try_from(width).unwrap();
-            driver.set_window_rect(0, 0, width, height).await.unwrap();
+            // As low as the page is, and as high.
+            driver.set_window_rect(0, 0, 1280, 400).await.unwrap();
+            let height = "document.documentElement.scrollHeight + outerHeight - innerHeight";
+            let height = self.value(height).await.as_u64().unwrap();
+            let height = u32::try_from(height).unwrap();
+            driver.set_window_rect(0, 0, 1280, height).await.unwrap();
         }
         driver.screenshot(&path).await.unwrap();
     }
+
+    /// Keeps what the window shows, where pictures are wanted.
+    pub(crate) async fn view(&self, name: &str) {
+        if let Some(path) = kept_as(name) {
+            self.driver().screenshot(&path).await.unwrap();
+        }
+    }
+}
+
+/// Where a picture of this name is kept.
+fn kept_as(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("BROWSER_PICTURES")?;
+    Some(Path::new(&folder).join(format!("{name}.png")))
 }
 
 /// Ended as by a power cut: there is nothing to keep.
