@@ -18,6 +18,8 @@ mod harness;
 mod actions;
 mod chromium;
 mod doubt;
+mod furnished;
+mod keyboard;
 mod live;
 mod markup;
 mod pages;
