@@ -156,7 +156,7 @@ fn chart(samples: &VecDeque<Pulse>, most_ms: i64) -> Chart {
         .unwrap_or(0);
     let end = points.last().map_or(0, |(at, _)| *at);
     let known = points.first().map_or(0, |(at, _)| end - at);
-    let span_ms = known.clamp(most_ms / 12, most_ms);
+    let span_ms = known.clamp(most_ms / 30, most_ms);
     let line = |which: usize| {
         let place = |(at, rates): &(i64, [i64; 2])| {
             let x = (WIDTH - (end - at) * WIDTH / span_ms).max(0);
@@ -213,7 +213,7 @@ mod tests {
         };
         assert_eq!(
             (hour.most.as_str(), hour.stored.as_str()),
-            ("300", "580,79 600,1")
+            ("300", "550,79 600,1")
         );
         assert!(day.stored.is_empty());
     }

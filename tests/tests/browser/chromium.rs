@@ -216,20 +216,27 @@ impl Browser {
         let driver = self.driver();
         if self.kind == Kind::Desk {
             // As low as the page is, and as high.
-            driver.set_window_rect(0, 0, 1280, 400).await.unwrap();
-            let height = "document.documentElement.scrollHeight + outerHeight - innerHeight";
-            let height = self.value(height).await.as_u64().unwrap();
-            let height = u32::try_from(height).unwrap();
-            driver.set_window_rect(0, 0, 1280, height).await.unwrap();
+            self.show(300).await;
+            let height = self.value("document.documentElement.scrollHeight").await;
+            self.show(height.as_u64().unwrap()).await;
         }
         driver.screenshot(&path).await.unwrap();
     }
 
-    /// Keeps what the window shows, where pictures are wanted.
-    pub(crate) async fn view(&self, name: &str) {
+    /// Keeps so many pixels of the page, from the top, where pictures are wanted.
+    pub(crate) async fn top(&self, height: u64, name: &str) {
         if let Some(path) = kept_as(name) {
+            self.show(height).await;
             self.driver().screenshot(&path).await.unwrap();
         }
+    }
+
+    /// Makes the window so high that it shows that much of the page.
+    async fn show(&self, height: u64) {
+        let frame = self.value("outerHeight - innerHeight").await;
+        let height = u32::try_from(height + frame.as_u64().unwrap()).unwrap();
+        let sized = self.driver().set_window_rect(0, 0, 1280, height).await;
+        sized.unwrap();
     }
 }
 

@@ -24,4 +24,5 @@ mod live;
 mod markup;
 mod pages;
 mod people;
+mod readme;
 mod sign_in;
