@@ -45,18 +45,6 @@ fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
         what: format!("{} {}", w.t_stored, story.batch_biz_code),
         more: String::new(),
     }];
-    moments.extend(story.postings.iter().map(|posting| Moment {
-        at: posting.at,
-        kind: "money",
-        what: explained(w, &posting.kind).into_owned(),
-        more: format!(
-            "{} {}, {} {}",
-            w.t_prepaid,
-            signed(posting.prepaid.units()),
-            w.t_held,
-            signed(posting.held.units())
-        ),
-    }));
     for attempt in &story.attempts {
         moments.push(Moment {
             at: attempt.first_call_at,
@@ -117,6 +105,18 @@ fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
             more: listed(&[(w.t_by, Some(by))]),
         }));
     }
+    moments.extend(story.postings.iter().map(|posting| Moment {
+        at: posting.at,
+        kind: "money",
+        what: explained(w, &posting.kind).into_owned(),
+        more: format!(
+            "{} {}, {} {}",
+            w.t_prepaid,
+            signed(posting.prepaid.units()),
+            w.t_held,
+            signed(posting.held.units())
+        ),
+    }));
     moments.extend(story.finished_at.map(|at| Moment {
         at,
         kind: "order",

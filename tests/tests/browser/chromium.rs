@@ -208,18 +208,23 @@ impl Browser {
             .collect()
     }
 
-    /// Keeps the whole page as a picture, where pictures are wanted.
+    /// Keeps the whole page as a picture, of a phone its first and its last screen, where pictures are wanted.
     pub(crate) async fn picture(&self, name: &str) {
         let Some(path) = kept_as(name) else {
             return;
         };
         let driver = self.driver();
-        if self.kind == Kind::Desk {
-            // As low as the page is, and as high.
-            self.show(300).await;
-            let height = self.value("document.documentElement.scrollHeight").await;
-            self.show(height.as_u64().unwrap()).await;
+        if self.kind == Kind::Phone {
+            driver.screenshot(&path).await.unwrap();
+            let end = path.with_file_name(format!("{name}-end.png"));
+            self.value("scrollTo(0, document.body.scrollHeight)").await;
+            driver.screenshot(&end).await.unwrap();
+            return;
         }
+        // As low as the page is, and as high.
+        self.show(300).await;
+        let height = self.value("document.documentElement.scrollHeight").await;
+        self.show(height.as_u64().unwrap()).await;
         driver.screenshot(&path).await.unwrap();
     }
 
