@@ -11,6 +11,10 @@ use crate::people::order_fuel;
 /// Orders of each kind: ended well, ended badly, in doubt, contradicted, with a report that nobody takes, and one that waits at a paused
 /// lane; a job that sends again, and a message that nobody can read.
 pub(crate) async fn furnish(scene: &mut Scene) {
+    // The fleet has heard of it by the time the last order comes.
+    let why = "the supplier's maintenance";
+    let pause = ["lane", "pause", "wallet", "--reason", why];
+    assert!(scene.platform.tool(&pause).status.success());
     scene.merchant.order("ten", 10).await;
     let fails = [Item::new("fails", "19900000911")];
     scene
@@ -32,9 +36,6 @@ pub(crate) async fn furnish(scene: &mut Scene) {
 
     let resend = ["callback", "resend", "--business", "shop", "--batch", "ten"];
     assert!(scene.platform.tool(&resend).status.success());
-    let why = "the supplier's maintenance";
-    let pause = ["lane", "pause", "wallet", "--reason", why];
-    assert!(scene.platform.tool(&pause).status.success());
     let pause = ["supplier", "pause", "harbor", "--lane", "mobile"];
     assert!(scene.platform.tool(&pause).status.success());
     let mut waits = Item::new("waits", "13900000002");
