@@ -1,17 +1,10 @@
-// The overview renews itself by server-sent events; what is typed in the search stays. When no answer comes the page says so.
+// "/" puts the cursor into the search, from anywhere but a field.
 "use strict";
-const live = document.getElementById("live");
-const source = new EventSource("/live");
-let heard = Date.now();
-source.addEventListener("page", (event) => {
-  heard = Date.now();
-  live.classList.remove("stale");
-  if (live.contains(document.activeElement)) return;
-  const page = new DOMParser().parseFromString(event.data, "text/html");
-  live.replaceChildren(...page.body.childNodes);
+const search = document.getElementById("q");
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!search || event.target.closest("input, select, textarea")) return;
+  event.preventDefault();
+  search.focus();
+  search.select();
 });
-source.addEventListener("stale", () => live.classList.add("stale"));
-source.addEventListener("error", () => {
-  if (source.readyState === EventSource.CLOSED) location.reload();
-});
-setInterval(() => live.classList.toggle("stale", Date.now() - heard > 10000), 1000);

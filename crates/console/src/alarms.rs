@@ -11,7 +11,7 @@ use store::vitals::{BlockedVitals, DoubtVitals, Vitals};
 
 use crate::queues::QueueLine;
 use crate::tongue::Words;
-use crate::words::{age, counted};
+use crate::words::{age, counted, money};
 
 const DOUBTS: i64 = 20;
 const DOUBT_OLD: Duration = Duration::from_hours(4);
@@ -269,7 +269,7 @@ fn reports(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
 
 fn doubts(cases: &DoubtVitals, raise: &mut impl FnMut(Wrong, &str, String)) {
     if cases.money > DOUBTFUL_MONEY {
-        raise(Wrong::DoubtfulMoney, "", cases.money.to_string());
+        raise(Wrong::DoubtfulMoney, "", money(cases.money));
     }
     if cases.waiting.oldest > DOUBT_OLD {
         raise(Wrong::DoubtOld, "", age(cases.waiting.oldest));

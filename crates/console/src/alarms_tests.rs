@@ -198,7 +198,7 @@ fn each_fact_beyond_its_bound_raises_its_alarm() {
         ),
         (
             raised(|k| k.vitals.doubts.money = Money::from_yuan(10_001)),
-            one(DoubtfulMoney, "", &Money::from_yuan(10_001).to_string()),
+            one(DoubtfulMoney, "", "10,001.00"),
         ),
         (
             raised(|k| drop(k.instances.pop())),

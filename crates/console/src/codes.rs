@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::tongue::{CHINESE, Words};
 
-const EXPLAINED: [(&str, &str); 33] = [
+const EXPLAINED: [(&str, &str); 66] = [
     ("deposit", "入账"),
     ("hold", "冻结"),
     ("settle", "扣款"),
@@ -21,6 +21,9 @@ const EXPLAINED: [(&str, &str); 33] = [
     ("failed", "失败"),
     ("rejected", "被拒"),
     ("unknown", "结果未知"),
+    ("discrepant", "与订单不符"),
+    ("not found", "查无此单"),
+    ("not sent", "未发出"),
     ("charged", "已扣费"),
     ("not charged", "未扣费"),
     ("waiting", "等待"),
@@ -38,6 +41,70 @@ const EXPLAINED: [(&str, &str); 33] = [
     ("network", "网络"),
     ("name", "域名"),
     ("ours", "我方"),
+    // Why a message could not be read.
+    ("too_big", "过大"),
+    ("not_json", "不是 JSON"),
+    ("unknown_version", "版本未知"),
+    ("bad_business", "商户无效"),
+    ("bad_order", "订单号无效"),
+    // What persons did.
+    ("sign-in", "登录"),
+    ("sign-out", "退出"),
+    ("own-password", "修改本人密码"),
+    ("supplier.pause", "暂停供应商"),
+    ("supplier.resume", "恢复供应商"),
+    ("lane.pause", "暂停通道"),
+    ("lane.resume", "恢复通道"),
+    ("endpoint.pause", "暂停地址"),
+    ("endpoint.resume", "恢复地址"),
+    ("callback.resend", "重发通知"),
+    ("job.pause", "暂停任务"),
+    ("job.resume", "恢复任务"),
+    ("job.cancel", "取消任务"),
+    ("order.cancel", "取消订单"),
+    ("doubt.propose", "提出存疑结论"),
+    ("doubt.confirm", "确认存疑结论"),
+    ("doubt.settle", "单人结案"),
+    ("parked.requeue", "退回消息"),
+    ("parked.drop", "丢弃消息"),
+    ("catalog.import", "导入目录"),
+    ("keys.seal", "重新加密密钥"),
+    ("operator.add", "添加操作员"),
+    ("operator.role", "修改角色"),
+    ("operator.active", "启用或禁用"),
+    ("operator.password", "重设密码"),
+];
+
+/// Why an order waits for a person, as `domain` says it: whole sentences, which nobody searches a log for.
+const SENTENCES: [(&str, &str); 7] = [
+    (
+        "the call's outcome is unknown and the supplier cannot be asked",
+        "调用结果未知，且该供应商不支持查询",
+    ),
+    (
+        "the supplier accepted the order and has not reported its end",
+        "供应商已受理，但一直未告知最终结果",
+    ),
+    (
+        "the outcome stayed unknown for as long as the same number may be sent again",
+        "在允许以同一流水号重发的期限内，结果始终未知",
+    ),
+    (
+        "the supplier has not reported an end for as long as it may be asked",
+        "在查询期限内，供应商始终未给出最终结果",
+    ),
+    (
+        "the supplier reports a charge for an attempt that was closed as not charged",
+        "尝试已按未扣费结束，供应商却称已扣费",
+    ),
+    (
+        "the supplier reports a failure for an attempt that was closed as charged",
+        "尝试已按已扣费结束，供应商却称失败",
+    ),
+    (
+        "the supplier reports what does not fit the order",
+        "供应商所报内容与订单不符",
+    ),
 ];
 
 /// A code, in Chinese with what it means before it.
@@ -49,10 +116,42 @@ pub(crate) fn explained<'c>(w: &'static Words, code: &'c str) -> Cow<'c, str> {
     }
 }
 
+/// Why an order waits for a person; what a supplier said stays as it is.
+pub(crate) fn reason<'c>(w: &'static Words, reason: &'c str) -> &'c str {
+    let meaning = SENTENCES.iter().find(|(known, _)| *known == reason);
+    match meaning {
+        Some((_, meaning)) if w.lang == CHINESE.lang => meaning,
+        _ => reason,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actions::Action;
     use crate::tongue::ENGLISH;
+
+    #[test]
+    fn whatever_a_person_may_do_has_a_name_in_chinese() {
+        for action in Action::ALL {
+            let word = action.word();
+            assert_ne!(explained(&CHINESE, word), word);
+        }
+    }
+
+    #[test]
+    fn the_reasons_are_those_that_are_given() {
+        let said = include_str!("../../domain/src/life.rs");
+        for (sentence, meaning) in SENTENCES {
+            assert!(said.contains(sentence), "{sentence}");
+            assert_eq!(reason(&CHINESE, sentence), meaning);
+            assert_eq!(reason(&ENGLISH, sentence), sentence);
+        }
+        let said = |what: &str| said.matches(what).count();
+        let given =
+            said("Step::Person(") - said("Step::Person(reason)") + said("Some(\"the supplier");
+        assert_eq!(given, SENTENCES.len());
+    }
 
     #[test]
     fn a_code_is_explained_in_chinese_and_kept() {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -62,6 +62,7 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         )
         .route("/console.css", get(style))
         .route("/console.js", get(script))
+        .route("/live.js", get(live_script))
         .merge(door::router())
         .fallback(async || Trouble::Nowhere)
         .layer(from_fn_with_state(Arc::clone(&desk), door::enter))
@@ -90,17 +91,18 @@ fn back(to: &str) -> Response {
 }
 
 async fn style() -> impl IntoResponse {
-    (
-        [(CONTENT_TYPE, "text/css; charset=utf-8")],
-        include_str!("../assets/console.css"),
-    )
+    let style = include_str!("../assets/console.css");
+    ([(CONTENT_TYPE, "text/css; charset=utf-8")], style)
 }
 
+const SCRIPT: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "text/javascript; charset=utf-8")];
+
 async fn script() -> impl IntoResponse {
-    (
-        [(CONTENT_TYPE, "text/javascript; charset=utf-8")],
-        include_str!("../assets/console.js"),
-    )
+    (SCRIPT, include_str!("../assets/console.js"))
+}
+
+async fn live_script() -> impl IntoResponse {
+    (SCRIPT, include_str!("../assets/live.js"))
 }
 
 #[cfg(test)]

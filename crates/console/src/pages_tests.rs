@@ -200,6 +200,17 @@ fn a_story_is_told_in_the_order_of_time() {
 }
 
 #[test]
+fn what_was_heard_is_told_before_the_money_that_it_moved_at_the_same_moment() {
+    let mut order = hostile();
+    order.postings[0].at = order.evidence[0].at;
+    let kinds: Vec<&str> = timeline(&ENGLISH, &order, &[])
+        .iter()
+        .map(|moment| moment.kind)
+        .collect();
+    assert_eq!(kinds[..4], ["order", "attempt", "evidence", "money"]);
+}
+
+#[test]
 fn a_story_with_more_entries_than_are_told_says_so() {
     let mut order = hostile();
     let most = usize::try_from(store::story::MOST_ENTRIES).unwrap();

@@ -8,6 +8,9 @@ use store::Store;
 use store::story::Pulse;
 use tokio_util::sync::CancellationToken;
 
+use crate::tongue::Words;
+use crate::words::span;
+
 /// How often it is felt.
 const EVERY: Duration = Duration::from_secs(10);
 /// The samples of an hour.
@@ -16,6 +19,8 @@ const HOUR: usize = 361;
 const ONE_OF: u64 = 30;
 /// The samples of a day.
 const DAY: usize = 289;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 /// The size of a chart's drawing.
 const WIDTH: i64 = 600;
 const HEIGHT: i64 = 80;
@@ -32,8 +37,9 @@ pub(crate) struct Beat {
 /// Orders per second over time, ready to be drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Chart {
-    pub(crate) is_day: bool,
-    /// The points of a polyline.
+    /// How far back it goes.
+    span_ms: i64,
+    /// The points of a polyline; none when there are too few samples.
     pub(crate) stored: String,
     pub(crate) ended: String,
     /// The highest of all points.
@@ -109,7 +115,7 @@ impl Heart {
     /// The last hour, and the last day.
     pub(crate) fn charts(&self) -> Vec<Chart> {
         let samples = self.samples();
-        vec![chart(&samples.hour, false), chart(&samples.day, true)]
+        vec![chart(&samples.hour, HOUR_MS), chart(&samples.day, DAY_MS)]
     }
 }
 
@@ -131,7 +137,15 @@ pub(crate) fn tenths(tenths: i64) -> String {
     }
 }
 
-fn chart(samples: &VecDeque<Pulse>, is_day: bool) -> Chart {
+impl Chart {
+    /// What it shows: `The last 60 min`.
+    pub(crate) fn title(&self, w: &Words) -> String {
+        format!("{} {}", w.the_last, span(self.span_ms))
+    }
+}
+
+/// As wide as what is known, and no wider than `most_ms`: a console that has just been started has more to show than a dot.
+fn chart(samples: &VecDeque<Pulse>, most_ms: i64) -> Chart {
     let steps = samples.iter().zip(samples.iter().skip(1));
     let points: Vec<(i64, [i64; 2])> = steps.map(|(a, b)| (b.at.0, rates(a, b))).collect();
     let most = points
@@ -140,18 +154,19 @@ fn chart(samples: &VecDeque<Pulse>, is_day: bool) -> Chart {
         .copied()
         .max()
         .unwrap_or(0);
-    let span = if is_day { 86_400_000 } else { 3_600_000 };
     let end = points.last().map_or(0, |(at, _)| *at);
+    let known = points.first().map_or(0, |(at, _)| end - at);
+    let span_ms = known.clamp(most_ms / 30, most_ms);
     let line = |which: usize| {
         let place = |(at, rates): &(i64, [i64; 2])| {
-            let x = (WIDTH - (end - at) * WIDTH / span).max(0);
+            let x = (WIDTH - (end - at) * WIDTH / span_ms).max(0);
             let y = HEIGHT - 1 - rates[which] * (HEIGHT - 2) / most.max(1);
             format!("{x},{y}")
         };
         points.iter().map(place).collect::<Vec<_>>().join(" ")
     };
     Chart {
-        is_day,
+        span_ms,
         stored: line(0),
         ended: line(1),
         most: tenths(most),
@@ -194,7 +209,7 @@ mod tests {
         };
         assert_eq!(
             (hour.most.as_str(), hour.stored.as_str()),
-            ("300", "599,79 600,1")
+            ("300", "550,79 600,1")
         );
         assert!(day.stored.is_empty());
     }

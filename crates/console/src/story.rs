@@ -4,9 +4,9 @@ use domain::UnixMs;
 use store::audit::AuditLine;
 use store::story::{MOST_ENTRIES, OrderStory};
 
-use crate::codes::explained;
+use crate::codes::{explained, reason};
 use crate::tongue::Words;
-use crate::words::{address, state};
+use crate::words::{address, money, outcome, state};
 
 /// One thing that happened.
 pub(crate) struct Moment {
@@ -26,7 +26,12 @@ pub(crate) fn timeline(w: &'static Words, story: &OrderStory, deeds: &[AuditLine
     moments.extend(deeds.iter().map(|deed| Moment {
         at: deed.at,
         kind: "person",
-        what: format!("{}: {}, {}", deed.operator, deed.action, deed.outcome),
+        what: format!(
+            "{}: {}, {}",
+            deed.operator,
+            explained(w, &deed.action),
+            outcome(w, &deed.outcome)
+        ),
         more: listed(&[("", Some(&deed.parameters)), ("", Some(&deed.detail))]),
     }));
     moments.sort_by_key(|moment| moment.at);
@@ -40,18 +45,6 @@ fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
         what: format!("{} {}", w.t_stored, story.batch_biz_code),
         more: String::new(),
     }];
-    moments.extend(story.postings.iter().map(|posting| Moment {
-        at: posting.at,
-        kind: "money",
-        what: explained(w, &posting.kind).into_owned(),
-        more: format!(
-            "{} {}, {} {}",
-            w.t_prepaid,
-            signed(posting.prepaid.units()),
-            w.t_held,
-            signed(posting.held.units())
-        ),
-    }));
     for attempt in &story.attempts {
         moments.push(Moment {
             at: attempt.first_call_at,
@@ -62,7 +55,11 @@ fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
             ),
             more: format!(
                 "{} {}, sku {}, {} {}",
-                w.reference, attempt.reference, attempt.sku, w.t_at_most, attempt.cost
+                w.reference,
+                attempt.reference,
+                attempt.sku,
+                w.t_at_most,
+                money(attempt.cost)
             ),
         });
         moments.extend(attempt.closed_at.map(|at| Moment {
@@ -99,7 +96,7 @@ fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
             at: doubt.opened_at,
             kind: "doubt",
             what: format!("{}: {}", explained(w, &doubt.kind), w.t_person),
-            more: doubt.reason.clone(),
+            more: reason(w, &doubt.reason).to_owned(),
         });
         moments.extend(doubt.closed.as_ref().map(|(at, by)| Moment {
             at: *at,
@@ -108,6 +105,18 @@ fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
             more: listed(&[(w.t_by, Some(by))]),
         }));
     }
+    moments.extend(story.postings.iter().map(|posting| Moment {
+        at: posting.at,
+        kind: "money",
+        what: explained(w, &posting.kind).into_owned(),
+        more: format!(
+            "{} {}, {} {}",
+            w.t_prepaid,
+            signed(posting.prepaid.units()),
+            w.t_held,
+            signed(posting.held.units())
+        ),
+    }));
     moments.extend(story.finished_at.map(|at| Moment {
         at,
         kind: "order",
@@ -187,12 +196,8 @@ pub(crate) fn is_cut(story: &OrderStory) -> bool {
 }
 
 fn signed(units: i64) -> String {
-    let money = domain::Money::from_units(units);
-    if units > 0 {
-        format!("+{money}")
-    } else {
-        money.to_string()
-    }
+    let told = money(domain::Money::from_units(units));
+    if units > 0 { format!("+{told}") } else { told }
 }
 
 /// The parts that are there, each with its name.

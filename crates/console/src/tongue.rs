@@ -32,6 +32,7 @@ words! {
     own_password: "Your password", "修改密码";
     search_hint: "Order, batch, account, reference", "订单、批次、账号、流水号";
     find: "Find", "查询";
+    menu: "Menu", "菜单";
     skip: "Skip to the content", "跳到正文";
     sign_in: "Sign in", "登录";
     sign_out: "Sign out", "退出";
@@ -101,6 +102,7 @@ words! {
     growth: "Growth per second", "每秒增减";
     consumers: "Consumers", "消费者";
     queue: "Queue", "队列";
+    other_queues: "Other queues", "其他队列";
     queue_help: "What is at the broker is looked at every five seconds.", "消息队列的数据每五秒查看一次。";
     broker_away: "The broker is away", "消息队列不可用";
     parked_messages: "Parked", "搁置消息";
@@ -109,6 +111,7 @@ words! {
     all_of: "all of", "全部来自";
     requeue: "Send back to its queue", "退回原队列";
     drop: "Drop", "丢弃";
+    drop_for_good: "Drop for good", "永久丢弃";
     bytes: "Bytes", "字节数";
     body_begins: "The body begins", "内容开头";
     switched_off: "switched off", "已停用";
@@ -145,6 +148,7 @@ words! {
     // Callbacks.
     business: "Business", "商户";
     resend: "Send again", "重新发送";
+    resend_report: "Send the report again", "重新发送通知";
     all_given_up: "all that were given up", "全部已放弃的";
     of_a_batch: "of a batch", "某一批次";
     of_an_order: "of an order", "某一订单";
@@ -202,7 +206,6 @@ words! {
     report: "Report", "通知";
     next_at: "next at", "下次时间";
     attempts: "Attempts", "尝试记录";
-    attempt: "attempt", "第几次尝试";
     reference: "reference", "流水号";
     its_number: "Its number", "供应商单号";
     calls: "Calls", "调用次数";
@@ -347,11 +350,11 @@ words! {
     host: "Host", "主机";
     heard: "Heard", "最近心跳";
     ago: "ago", "前";
-    last_hour: "Last hour", "最近一小时";
-    last_day: "Last day", "最近一天";
+    the_last: "The last", "最近";
+    no_data: "No data yet.", "暂无数据。";
     in_and_out: "orders in and out per second", "每秒入单与完成";
     most: "most", "峰值";
-    since_start: "since this console was started", "自本控制台启动起";
+    since_start: "The charts go back to the start of this console.", "图表自本控制台启动起记录。";
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use domain::{OrderState, UnixMs};
+use domain::{Money, OrderState, UnixMs};
 
 use crate::tongue::Words;
 
@@ -17,6 +17,40 @@ pub(crate) fn moment(at: UnixMs) -> String {
     let there = UNIX_EPOCH + Duration::from_millis(ms) + CHINA;
     let text = humantime::format_rfc3339_millis(there).to_string();
     text.replace('T', " ").replace('Z', "")
+}
+
+/// The same to the second, where nobody compares moments: `2026-01-31 09:15:00`.
+pub(crate) fn second(at: UnixMs) -> String {
+    let text = moment(at);
+    let (second, _) = text.split_once('.').unwrap_or((&text, ""));
+    second.to_owned()
+}
+
+/// Money as columns of it are read: thousands apart, two decimals at least: `12,345.60`.
+pub(crate) fn money(money: Money) -> String {
+    let units = money.units().unsigned_abs();
+    let sign = if money.units() < 0 { "-" } else { "" };
+    let rest = format!("{:04}", units % 10_000);
+    let (cents, finer) = rest.split_at(2);
+    let finer = finer.trim_end_matches('0');
+    format!("{sign}{}.{cents}{finer}", grouped(units / 10_000))
+}
+
+/// A number, thousands apart.
+pub(crate) fn number(number: i64) -> String {
+    let sign = if number < 0 { "-" } else { "" };
+    format!("{sign}{}", grouped(number.unsigned_abs()))
+}
+
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .filter_map(|group| std::str::from_utf8(group).ok())
+        .collect();
+    groups.join(",")
 }
 
 /// A span in its largest unit: `12 s`, `3 min`, `5 h`, `2 d`.
@@ -38,9 +72,9 @@ pub(crate) fn age(age: Duration) -> String {
 /// A number that was counted no further than `store::vitals::COUNTED_TO`.
 pub(crate) fn counted(count: i64) -> String {
     if count >= store::vitals::COUNTED_TO {
-        format!("{}+", store::vitals::COUNTED_TO)
+        format!("{}+", number(store::vitals::COUNTED_TO))
     } else {
-        count.to_string()
+        number(count)
     }
 }
 
@@ -77,6 +111,15 @@ pub(crate) fn kind(w: &Words, kind: &str) -> &'static str {
     }
 }
 
+/// The word for what became of a deed.
+pub(crate) fn outcome(w: &Words, outcome: &str) -> &'static str {
+    match outcome {
+        "done" => w.outcome_done,
+        "refused" => w.outcome_refused,
+        _ => w.outcome_unchanged,
+    }
+}
+
 /// The word for a state, in the language of `w`.
 pub(crate) fn state(w: &Words, state: OrderState) -> &'static str {
     if w.lang == "en" {
@@ -99,6 +142,28 @@ mod tests {
     fn moments_are_told_in_china_standard_time() {
         assert_eq!(moment(UnixMs(0)), "1970-01-01 08:00:00.000");
         assert_eq!(moment(UnixMs(1_767_139_200_123)), "2025-12-31 08:00:00.123");
+        assert_eq!(second(UnixMs(1_767_139_200_123)), "2025-12-31 08:00:00");
+    }
+
+    #[test]
+    fn a_column_of_money_is_told_in_thousands_and_cents_and_loses_nothing() {
+        let told = [0, 5, 491_000, 12_345_678, -10_000_000, i64::MIN]
+            .map(|units| money(Money::from_units(units)));
+        assert_eq!(
+            told,
+            [
+                "0.00",
+                "0.0005",
+                "49.10",
+                "1,234.5678",
+                "-1,000.00",
+                "-922,337,203,685,477.5808"
+            ]
+        );
+        assert_eq!(
+            [0, 999, 1_000, -1_234_567].map(number),
+            ["0", "999", "1,000", "-1,234,567"]
+        );
     }
 
     #[test]

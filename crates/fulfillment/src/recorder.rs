@@ -227,8 +227,16 @@ impl Pen {
 }
 
 async fn acknowledge(set: Vec<Heard>) {
-    for delivery in set.into_iter().flat_map(|heard| heard.deliveries) {
-        delivery.ack();
+    for Heard {
+        deliveries,
+        recording,
+        ..
+    } in set
+    {
+        drop(recording);
+        for delivery in deliveries {
+            delivery.ack();
+        }
     }
     halt::at("record", "acknowledged").await;
 }

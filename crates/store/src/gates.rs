@@ -27,6 +27,13 @@ pub struct Pause {
     pub since: UnixMs,
 }
 
+impl Pause {
+    /// Whether it shuts this lane as a whole.
+    pub fn is_of_lane(&self, lane: &Lane) -> bool {
+        self.supplier.is_none() && self.lane.as_ref() == Some(lane)
+    }
+}
+
 /// A supplier, as ops see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SupplierLine {

@@ -13,7 +13,7 @@ async fn a_report_is_sent_again_from_the_orders_page_and_comes_to_the_merchant()
     look_up(&browser, "r-0").await;
     browser.comes_to_read("the merchant was told").await;
     browser
-        .click("//section//button[contains(., 'end again')]")
+        .click("//section//button[contains(., 'eport again')]")
         .await;
     browser.reads("Done.").await;
     let reports = || scene.outside.received.get("r-0").map_or(0, |r| r.reports);

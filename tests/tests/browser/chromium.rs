@@ -208,23 +208,47 @@ impl Browser {
             .collect()
     }
 
-    /// Keeps the whole page as a picture, where pictures are wanted.
+    /// Keeps the whole page as a picture, of a phone its first and its last screen, where pictures are wanted.
     pub(crate) async fn picture(&self, name: &str) {
-        let Some(folder) = std::env::var_os("BROWSER_PICTURES") else {
+        let Some(path) = kept_as(name) else {
             return;
         };
-        let path = Path::new(&folder).join(format!("{name}.png"));
-        let size = "[window.outerWidth, document.documentElement.scrollHeight]";
-        let size = self.value(size).await;
-        let (width, height) = (size[0].as_u64().unwrap(), size[1].as_u64().unwrap());
         let driver = self.driver();
-        if self.kind == Kind::Desk {
-            let height = u32::try_from(height.max(900)).unwrap();
-            let width = u32::try_from(width).unwrap();
-            driver.set_window_rect(0, 0, width, height).await.unwrap();
+        if self.kind == Kind::Phone {
+            driver.screenshot(&path).await.unwrap();
+            let end = path.with_file_name(format!("{name}-end.png"));
+            self.value("scrollTo(0, document.body.scrollHeight)").await;
+            driver.screenshot(&end).await.unwrap();
+            return;
         }
+        // As low as the page is, and as high.
+        self.show(300).await;
+        let height = self.value("document.documentElement.scrollHeight").await;
+        self.show(height.as_u64().unwrap()).await;
         driver.screenshot(&path).await.unwrap();
     }
+
+    /// Keeps so many pixels of the page, from the top, where pictures are wanted.
+    pub(crate) async fn top(&self, height: u64, name: &str) {
+        if let Some(path) = kept_as(name) {
+            self.show(height).await;
+            self.driver().screenshot(&path).await.unwrap();
+        }
+    }
+
+    /// Makes the window so high that it shows that much of the page.
+    async fn show(&self, height: u64) {
+        let frame = self.value("outerHeight - innerHeight").await;
+        let height = u32::try_from(height + frame.as_u64().unwrap()).unwrap();
+        let sized = self.driver().set_window_rect(0, 0, 1280, height).await;
+        sized.unwrap();
+    }
+}
+
+/// Where a picture of this name is kept.
+fn kept_as(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("BROWSER_PICTURES")?;
+    Some(Path::new(&folder).join(format!("{name}.png")))
 }
 
 /// Ended as by a power cut: there is nothing to keep.

@@ -17,7 +17,7 @@ const REMARK: &str = "\"><img src=x onerror=window.ran=3>";
 const REASON: &str = "'\"></b><svg onload=window.ran=4>";
 
 /// `swift` says that the order has failed, and why.
-async fn push_failure(scene: &Scene, reference: &str, account: &str) {
+pub(crate) async fn push_failure(scene: &Scene, reference: &str, account: &str) {
     let mut form = [
         ("userid", "refill"),
         ("order_number", "F1"),

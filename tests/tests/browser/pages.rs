@@ -1,50 +1,9 @@
 //! Every page, with something on it.
 
-use simulator::Item;
-
 use crate::chromium::{Browser, Kind};
-use crate::harness::{Scene, until};
-use crate::people::{admin, order_fuel};
-
-/// An order of each kind: ended well, ended badly, in doubt, with a report that nobody takes, and one that waits at a paused lane.
-async fn furnish(scene: &mut Scene) {
-    scene.merchant.order("ten", 10).await;
-    let fails = [Item::new("fails", "19900000911")];
-    scene
-        .merchant
-        .order_items("fails", "MOBILE50", &fails)
-        .await;
-    let url = format!("http://{}/no/callback", scene.outside.merchant);
-    let untold = [Item::new("untold", "13900000001")];
-    let client = &scene.merchant.client;
-    let answer = client.batch("untold", "MOBILE50", Some(&url), &untold);
-    assert_eq!(answer.await.unwrap().status, 0);
-    scene.merchant.wait_for_all_reports(&scene.outside).await;
-    order_fuel(scene, "doubt", "19900001311").await;
-    until(
-        "the doubt",
-        async || {
-            let doubts = scene.ground.ask("SELECT count(*) FROM doubts").await;
-            (doubts == "1").then_some(())
-        },
-        String::new,
-    )
-    .await;
-    let pause = [
-        "lane",
-        "pause",
-        "wallet",
-        "--reason",
-        "the supplier's maintenance",
-    ];
-    assert!(scene.platform.tool(&pause).status.success());
-    let mut waits = Item::new("waits", "13900000002");
-    waits.spec = Some("12.50".into());
-    scene
-        .merchant
-        .order_items("waits", "WALLET", &[waits])
-        .await;
-}
+use crate::furnished::furnish;
+use crate::harness::Scene;
+use crate::people::admin;
 
 /// All that the navigation leads to, and the pages behind.
 async fn places(browser: &Browser, scene: &Scene) -> Vec<String> {
@@ -54,7 +13,7 @@ async fn places(browser: &Browser, scene: &Scene) -> Vec<String> {
     let linked: Vec<String> = serde_json::from_value(linked).unwrap();
     assert!(linked.len() >= 12, "{linked:?}");
     let mut places = linked;
-    for order in ["ten-0", "fails", "untold", "doubt", "waits"] {
+    for order in ["ten-0", "fails", "both", "untold", "doubt", "waits"] {
         let sql = format!("SELECT order_code FROM orders WHERE biz_code = '{order}'");
         let code = scene.ground.ask(&sql).await.replace('-', "");
         places.push(format!("/orders/{code}"));
@@ -76,6 +35,9 @@ async fn look(browser: &Browser, lang: &str, theme: &str) {
     for (name, value, attribute) in [("lang", lang, "lang"), ("theme", theme, "data-theme")] {
         let chosen = format!("/html[starts-with(@{attribute}, '{value}')]");
         if !browser.has(&chosen).await {
+            if browser.kind == Kind::Phone {
+                browser.click("//header/button[@popovertarget]").await;
+            }
             browser
                 .click(&format!(
                     "//header//button[@name='{name}' and @value='{value}']"
@@ -129,6 +91,23 @@ async fn every_page_opens_in_both_languages_and_themes_without_a_word_in_the_bro
                     .await;
             }
         }
+        let kind = format!("{:?}", browser.kind).to_lowercase();
+        browser.open("/signature").await;
+        let headers = "businessId: shop\nnonce: 1\ntimestamp: 1764000000000\nsign: AAAA";
+        browser.write("//textarea[@name='headers']", headers).await;
+        browser.write("//textarea[@name='body']", "{}").await;
+        browser.click("//main//form//button").await;
+        browser.find("//main//pre").await;
+        browser.picture(&format!("{kind}-signature-examined")).await;
+        if browser.kind == Kind::Phone {
+            browser.click("//header/button[@popovertarget]").await;
+            browser.picture(&format!("{kind}-menu")).await;
+        }
+        browser
+            .click("//header//form[@action='/sign-out']//button")
+            .await;
+        browser.find("//input[@name='password']").await;
+        browser.picture(&format!("{kind}-sign-in")).await;
     }
     scene.end().await;
 }

@@ -11,7 +11,7 @@ use super::{Page, last_of_full, page};
 use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::tongue::Words;
-use crate::words;
+use crate::{codes, words};
 
 /// The rows of a page.
 const LISTED: i64 = 50;

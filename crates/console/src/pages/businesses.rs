@@ -17,7 +17,7 @@ use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::tongue::Words;
 use crate::trouble::Trouble;
-use crate::words;
+use crate::{codes, words};
 
 /// The businesses of a page.
 const LISTED: i64 = 100;
@@ -125,7 +125,7 @@ fn place(text: &str) -> Option<(Uuid, i16)> {
 /// A price as people write it.
 pub(super) fn told(price: Price) -> String {
     match price {
-        Price::Fixed(price) => price.to_string(),
+        Price::Fixed(price) => words::money(price),
         Price::Rate(rate) => format!("× {}", rate.decimal()),
     }
 }

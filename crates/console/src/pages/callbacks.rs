@@ -17,7 +17,7 @@ use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::tongue::Words;
 use crate::trouble::Trouble;
-use crate::words;
+use crate::{codes, words};
 
 /// The reports, and the jobs, of a page.
 const LISTED: i64 = 50;

@@ -103,8 +103,7 @@ impl LanesPage {
     }
 
     fn pause_of(&self, lane: &Lane) -> Option<&Pause> {
-        let whole = |pause: &&Pause| pause.supplier.is_none() && pause.lane.as_ref() == Some(lane);
-        self.pauses.iter().find(whole)
+        self.pauses.iter().find(|pause| pause.is_of_lane(lane))
     }
 
     fn suppliers_of(&self, lane: &Lane) -> Vec<String> {

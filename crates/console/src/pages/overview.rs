@@ -9,7 +9,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, Sse};
-use domain::SupplierId;
+use domain::{Lane, SupplierId};
 use futures::{FutureExt, Stream};
 use store::endpoints::{EndpointLine, Standing};
 use store::gates::{Pause, SupplierLine};
@@ -51,6 +51,10 @@ pub(crate) struct Sight {
 }
 
 impl Sight {
+    fn pause_of(&self, lane: &Lane) -> Option<&Pause> {
+        self.pauses.iter().find(|pause| pause.is_of_lane(lane))
+    }
+
     async fn of(desk: &Desk) -> Result<Self, Trouble> {
         let store = &desk.store;
         let mut endpoints = desk.ask(store.unwell_endpoints()).await?;

@@ -17,7 +17,7 @@ use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::tongue::Words;
 use crate::trouble::Trouble;
-use crate::words;
+use crate::{codes, words};
 
 /// The messages of the page.
 const LISTED: usize = 50;

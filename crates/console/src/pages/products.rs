@@ -13,6 +13,7 @@ use super::{Page, page};
 use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::tongue::Words;
+use crate::words;
 
 /// The products of a page.
 const LISTED: usize = 100;
@@ -35,8 +36,15 @@ impl ProductsPage {
 
     fn face(product: &Product) -> String {
         match product.face {
-            Face::Fixed(value) => value.to_string(),
-            Face::Range { min, max, step } => format!("{min} – {max}, + {step}"),
+            Face::Fixed(value) => words::money(value),
+            Face::Range { min, max, step } => {
+                format!(
+                    "{} – {}, + {}",
+                    words::money(min),
+                    words::money(max),
+                    words::money(step)
+                )
+            }
         }
     }
 }
