@@ -21,7 +21,8 @@ pub struct Settings {
     pub fsync: bool,
     /// Whether apt may be used when there is no other way.
     pub install: bool,
-    /// Whether a private PostgreSQL counts its statements (`pg_stat_statements`), where that comes with it. It costs a little.
+    /// Whether a private PostgreSQL counts its statements (`pg_stat_statements`), where that comes with it, and its waits for locks. It costs a
+    /// little.
     pub count_statements: bool,
 }
 
@@ -158,6 +159,14 @@ impl Servers {
         match &self.broker {
             Broker::Private(rabbitmq) => rabbitmq.published().await.map(Some),
             Broker::Given(_) | Broker::Container => Ok(None),
+        }
+    }
+
+    /// How often a transaction has waited for a lock for 10 ms or longer; `None`: the database is not ours, or does not count.
+    pub fn lock_waits(&self) -> Result<Option<u64>> {
+        match &self.database {
+            Database::Private(postgres) => postgres.lock_waits(),
+            Database::Given(_) | Database::Container => Ok(None),
         }
     }
 

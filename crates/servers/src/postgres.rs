@@ -20,12 +20,14 @@ const SERVER_USER: &str = "postgres";
 const SETUP_TIMEOUT: Duration = Duration::from_mins(1);
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// A wait for a lock that is as long is written to the log, where waits are counted.
+const LOCK_WAIT: Duration = Duration::from_millis(10);
+
 /// A private PostgreSQL.
 #[derive(Debug)]
 pub struct Postgres {
     programs: PathBuf,
     cluster: PathBuf,
-    sockets: PathBuf,
     log: PathBuf,
     port: u16,
     password: String,
@@ -66,11 +68,6 @@ impl Postgres {
     ) -> Result<Self> {
         let home = reachable(&folder.path().join("postgres")).await?;
         let cluster = home.join("data");
-        let mut hasher = DefaultHasher::new();
-        cluster.hash(&mut hasher);
-        // Short, because a socket's path is: in a folder of its own under /tmp.
-        let sockets =
-            std::env::temp_dir().join(format!("refill-pg-{:08x}", hasher.finish() & 0xffff_ffff));
         let mark = Mark {
             pid_files: vec![cluster.join("postmaster.pid")],
             text: cluster.to_string_lossy().into_owned(),
@@ -81,7 +78,6 @@ impl Postgres {
         let mut postgres = Self {
             count_statements: settings.count_statements && counter.exists(),
             programs,
-            sockets,
             log: home.join("log"),
             port: folder.port("postgres")?,
             password: folder.secret("postgres")?,
@@ -103,10 +99,8 @@ impl Postgres {
 
     async fn make_cluster(&self, home: &Path) -> Result<()> {
         make(home, 0o755)?;
-        for folder in [&self.cluster, &self.sockets] {
-            make(folder, 0o700)?;
-            give_to_server_user(folder).await?;
-        }
+        make(&self.cluster, 0o700)?;
+        give_to_server_user(&self.cluster).await?;
         if self.cluster.join("PG_VERSION").exists() {
             return Ok(());
         }
@@ -148,12 +142,11 @@ impl Postgres {
             .arg("-D")
             .arg(&self.cluster)
             .arg("-p")
-            .arg(self.port.to_string())
-            .arg("-k")
-            .arg(&self.sockets);
+            .arg(self.port.to_string());
         let sync = if self.fsync { "on" } else { "off" };
         for setting in [
             "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
             "max_connections=400",
             "shared_buffers=256MB",
             "max_wal_size=4GB",
@@ -163,6 +156,8 @@ impl Postgres {
         }
         if self.count_statements {
             server.args(["-c", "shared_preload_libraries=pg_stat_statements"]);
+            let looks = format!("deadlock_timeout={}ms", LOCK_WAIT.as_millis());
+            server.args(["-c", "log_lock_waits=on", "-c", &looks]);
         }
         let child = server
             .stdin(Stdio::null())
@@ -234,6 +229,18 @@ impl Postgres {
             "postgres://refill:{}@127.0.0.1:{}/{database}",
             self.password, self.port
         )
+    }
+
+    /// How often a transaction has waited for a lock for 10 ms or longer since the cluster was made; `None`: it does not count.
+    pub fn lock_waits(&self) -> Result<Option<u64>> {
+        if !self.count_statements {
+            return Ok(None);
+        }
+        let log = std::fs::read_to_string(&self.log).map_err(file_error(&self.log))?;
+        let waits = log
+            .lines()
+            .filter(|line| line.contains(" still waiting for "));
+        Ok(Some(waits.count() as u64))
     }
 
     /// Where it writes what it has to say.

@@ -25,6 +25,8 @@ pub(super) struct Cost {
     pub(super) statements: Option<f64>,
     pub(super) wal_bytes: f64,
     pub(super) messages: Option<f64>,
+    /// Waits for a lock of 10 ms or longer, of a thousand orders.
+    pub(super) lock_waits: Option<f64>,
     /// The most that each had while it was measured; not of one order.
     pub(super) peak_mb: Megabytes,
     /// Of all orders together.
@@ -44,6 +46,7 @@ pub(super) struct Meter<'s> {
     stage: &'s Stage<'s>,
     roles: Vec<(&'static str, u32)>,
     messages: Option<u64>,
+    lock_waits: Option<u64>,
     database: DatabaseLoad,
     cpu: CpuMs,
     watch: Watch,
@@ -59,6 +62,7 @@ impl<'s> Meter<'s> {
         let watch = Watch::begin(stage.servers.pids());
         Ok(Self {
             messages,
+            lock_waits: stage.servers.lock_waits()?,
             database: stage.store.database_load().await?,
             cpu: cpu::taken(&all(&roles, stage.servers)),
             watch,
@@ -75,6 +79,7 @@ impl<'s> Meter<'s> {
         let heaviest = stage.store.heaviest_statements(10).await?;
         let mut peak_mb = memory::peaks(&self.roles);
         peak_mb.extend(self.watch.end().await);
+        let lock_waits = stage.servers.lock_waits()?;
         let messages = published(stage.servers).await?;
         let each = f64::from(orders.max(1));
         let between = |before: i64, after: i64| per(after.saturating_sub(before), each);
@@ -96,16 +101,17 @@ impl<'s> Meter<'s> {
                 .zip(database.statements)
                 .map(|(before, after)| between(before, after)),
             wal_bytes: between(self.database.wal_bytes, database.wal_bytes),
-            messages: self.messages.zip(messages).map(|(before, after)| {
-                per(
-                    i64::try_from(after.saturating_sub(before)).unwrap_or(i64::MAX),
-                    each,
-                )
-            }),
+            messages: counted(self.messages, messages, each),
+            lock_waits: counted(self.lock_waits, lock_waits, each / 1_000.0),
             peak_mb,
             heaviest,
         })
     }
+}
+
+fn counted(before: Option<u64>, after: Option<u64>, each: f64) -> Option<f64> {
+    let more = after?.saturating_sub(before?);
+    Some(per(i64::try_from(more).unwrap_or(i64::MAX), each))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
