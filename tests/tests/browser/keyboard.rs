@@ -128,8 +128,14 @@ async fn tab_stops_at_whatever_can_be_used_in_the_order_of_the_page_and_at_nothi
     }
     // And that way leads where it says.
     browser.open("/suppliers").await;
-    tab(&browser).await;
+    tab_to(&browser, "#main").await;
     press(&browser, &Key::Enter.value().to_string()).await;
+    until(
+        "the way past the frame",
+        async || (browser.value("location.hash").await == "#main").then_some(()),
+        String::new,
+    )
+    .await;
     assert_eq!(tab(&browser).await.unwrap(), "r1");
     scene.end().await;
 }
