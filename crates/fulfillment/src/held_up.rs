@@ -17,8 +17,8 @@ const MOST: usize = 5_000;
 pub(crate) struct HeldUp {
     pen: Pen,
     lines: HashMap<BusinessId, Vec<Heard>>,
-    waiting: usize,
     writing: JoinSet<()>,
+    /// Whose outcomes each task writes, and how many.
     at_work: HashMap<Id, (BusinessId, usize)>,
 }
 
@@ -27,7 +27,6 @@ impl HeldUp {
         Self {
             pen,
             lines: HashMap::new(),
-            waiting: 0,
             writing: JoinSet::new(),
             at_work: HashMap::new(),
         }
@@ -39,13 +38,14 @@ impl HeldUp {
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        self.waiting < MOST
+        let waiting: usize = self.lines.values().map(Vec::len).sum();
+        let at_work: usize = self.at_work.values().map(|(_, count)| count).sum();
+        waiting + at_work < MOST
     }
 
     /// What could not be recorded with others' outcomes, or comes behind such.
     pub(crate) fn add(&mut self, heard: impl IntoIterator<Item = Heard>) {
         for heard in heard {
-            self.waiting += 1;
             let business = heard.outcome.key.business.clone();
             self.lines.entry(business).or_default().push(heard);
         }
@@ -62,13 +62,11 @@ impl HeldUp {
                 error.id()
             }
         };
-        if let Some((business, count)) = self.at_work.remove(&id) {
-            self.waiting -= count;
-            if let Entry::Occupied(line) = self.lines.entry(business)
-                && line.get().is_empty()
-            {
-                line.remove();
-            }
+        if let Some((business, _)) = self.at_work.remove(&id)
+            && let Entry::Occupied(line) = self.lines.entry(business)
+            && line.get().is_empty()
+        {
+            line.remove();
         }
         self.go_on();
         Some(())

@@ -114,13 +114,11 @@ impl Recorder {
             if let Some(heard_of) = self.news(&heard) {
                 news.insert(heard.supplier.clone(), heard_of);
             }
-            let is_held_up = held_up.has(&heard.outcome.key.business);
-            if is_held_up {
-                &mut apart
+            if held_up.has(&heard.outcome.key.business) {
+                apart.push(heard);
             } else {
-                &mut together
+                together.push(heard);
             }
-            .push(heard);
         }
         apart.extend(self.pen.record(together).await);
         held_up.add(apart);

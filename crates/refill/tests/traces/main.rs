@@ -81,15 +81,21 @@ async fn order_as_a_stranger(openapi: &str, outside: &Outside, batch: &str, item
     assert!(answer.contains(r#""status":0"#), "{answer}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_orders_way_is_one_trace_from_the_request_to_the_delivered_report() {
+/// A fleet of which no role runs yet, and what it stands on.
+async fn prepared() -> (Ground, Outside, Collector, Fleet) {
     let (ground, outside, collector) = (
         Ground::own().await,
         Outside::start().await,
         Collector::start().await,
     );
-    let mut fleet = Fleet::prepare(&ground).await;
+    let fleet = Fleet::prepare(&ground).await;
     fleet.furnish(&outside);
+    (ground, outside, collector, fleet)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orders_way_is_one_trace_from_the_request_to_the_delivered_report() {
+    let (_ground, outside, collector, mut fleet) = prepared().await;
     for role in ROLES {
         fleet.start(role, &settings(&collector.url)).await;
     }
@@ -180,13 +186,7 @@ async fn an_orders_way_is_one_trace_from_the_request_to_the_delivered_report() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_is_announced_late_and_an_order_that_is_looked_at_again_go_on_with_their_trace()
  {
-    let (ground, outside, collector) = (
-        Ground::own().await,
-        Outside::start().await,
-        Collector::start().await,
-    );
-    let mut fleet = Fleet::prepare(&ground).await;
-    fleet.furnish(&outside);
+    let (ground, outside, collector, mut fleet) = prepared().await;
     let mut cut_off = settings(&collector.url).to_vec();
     cut_off.push(("AMQP_URL", "amqp://nobody:nothing@127.0.0.1:1/%2f"));
     fleet.start("ingress", &cut_off).await;

@@ -2,6 +2,7 @@
 
 use domain::{BusinessId, Money, UnixMs};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::one_moment;
@@ -51,15 +52,7 @@ const BALANCE: &str = "SELECT b.business_id, m.name, s.enabled, b.prepaid, b.hel
 impl Store {
     /// The businesses that have the least left, at most `limit`.
     pub async fn least_balances(&self, limit: i64) -> Result<Vec<BalanceLine>, StoreError> {
-        let sql = format!("{BALANCE} ORDER BY 7, 1 LIMIT $1");
-        self.bounded(async {
-            let session = self.session().await?;
-            let statement = session.client().prepare_cached(&sql).await?;
-            let rows = session.client().query(&statement, &[&limit]).await?;
-            session.give_back();
-            Ok(rows.iter().map(balance).collect())
-        })
-        .await
+        self.balances("ORDER BY 7, 1 LIMIT $1", &[&limit]).await
     }
 
     /// The businesses after this one, by name, at most `limit`.
@@ -68,18 +61,8 @@ impl Store {
         after: &str,
         limit: i64,
     ) -> Result<Vec<BalanceLine>, StoreError> {
-        let sql = format!("{BALANCE} WHERE b.business_id > $1 ORDER BY b.business_id LIMIT $2");
-        self.bounded(async {
-            let session = self.session().await?;
-            let statement = session.client().prepare_cached(&sql).await?;
-            let rows = session
-                .client()
-                .query(&statement, &[&after, &limit])
-                .await?;
-            session.give_back();
-            Ok(rows.iter().map(balance).collect())
-        })
-        .await
+        let which = "WHERE b.business_id > $1 ORDER BY b.business_id LIMIT $2";
+        self.balances(which, &[&after, &limit]).await
     }
 
     /// One business; `None`: there is none.
@@ -87,16 +70,23 @@ impl Store {
         &self,
         business: &BusinessId,
     ) -> Result<Option<BalanceLine>, StoreError> {
-        let sql = format!("{BALANCE} WHERE b.business_id = $1");
+        let which = "WHERE b.business_id = $1";
+        let mut lines = self.balances(which, &[&business.as_str()]).await?;
+        Ok(lines.pop())
+    }
+
+    async fn balances(
+        &self,
+        which: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<BalanceLine>, StoreError> {
         self.bounded(async {
             let session = self.session().await?;
+            let sql = format!("{BALANCE} {which}");
             let statement = session.client().prepare_cached(&sql).await?;
-            let row = session
-                .client()
-                .query_opt(&statement, &[&business.as_str()])
-                .await?;
+            let rows = session.client().query(&statement, values).await?;
             session.give_back();
-            Ok(row.as_ref().map(balance))
+            Ok(rows.iter().map(balance).collect())
         })
         .await
     }
