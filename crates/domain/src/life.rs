@@ -28,7 +28,7 @@ use crate::{AttemptNo, AttemptState, Epoch, Money, OrderState, SupplierId, UnixM
 
 /// How long a claim lasts: the longest call, and time to record what came of it.
 pub const LEASE: Duration = Duration::from_mins(1);
-/// How soon an order looks again when its supplier has no room.
+/// How soon an order looks again when its supplier has no room, or somebody keeps locked what its end needs.
 const ROOM_WAIT: Duration = Duration::from_secs(1);
 /// How soon an order looks again when no supplier is open, at first and at most: the longer it has waited, the seldomer it looks.
 const WAY_WAIT: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
@@ -291,6 +291,16 @@ impl AttemptChange {
                 })
             }
         }
+    }
+}
+
+/// What is written of an order that cannot be moved now, because somebody keeps what its end needs: it is looked at again, and until then
+/// it does not stand before others that are due.
+pub fn put_off(life: &Life, now: UnixMs) -> Change {
+    Change {
+        wait: Wait::Check(now.after(ROOM_WAIT)),
+        doubt: Doubt::Keep,
+        ..life.unchanged()
     }
 }
 

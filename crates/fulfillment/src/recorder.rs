@@ -8,7 +8,7 @@ use domain::SupplierId;
 use queue::{Delivery, PublisherHandle, QueueName};
 use retry::Backoff;
 use store::Store;
-use store::life::{Fate, Moved, Outcome};
+use store::life::{Fate, Locking, Moved, Outcome};
 use tokio::sync::{Notify, mpsc, watch};
 use traces::Span;
 
@@ -27,6 +27,15 @@ pub(crate) struct Heard {
     pub(crate) is_probe: bool,
     /// Ends when it is recorded.
     pub(crate) recording: Span,
+}
+
+impl Heard {
+    /// Its messages have said what they had to say.
+    pub(crate) fn acknowledge(&mut self) {
+        for delivery in self.deliveries.drain(..) {
+            delivery.ack();
+        }
+    }
 }
 
 /// Tells others what a commit means for them.
@@ -96,11 +105,11 @@ impl Recorder {
         let mut open = true;
         loop {
             tokio::select! {
-                heard = self.heard.recv_many(&mut set, self.set_size), if open && held_up.has_room() => {
+                heard = self.heard.recv_many(&mut set, self.set_size), if open => {
                     open = heard > 0;
                     self.take(set.drain(..), &mut held_up).await;
                 }
-                Some(()) = held_up.recorded() => {}
+                () = held_up.turn(), if !held_up.is_empty() => held_up.try_again(self.set_size).await,
                 else => return,
             }
         }
@@ -120,7 +129,7 @@ impl Recorder {
                 together.push(heard);
             }
         }
-        apart.extend(self.pen.record(together).await);
+        apart.extend(self.pen.record(together, Locking::Wait).await);
         held_up.add(apart);
         for (supplier, news) in news {
             self.tell_the_fleet(&supplier, news).await;
@@ -164,46 +173,34 @@ pub(crate) struct Pen {
 }
 
 impl Pen {
-    /// Returns what was not recorded because somebody keeps the rows of one of its accounts locked: whose they are nobody says, so each
-    /// account's are to be tried apart.
-    async fn record(&self, heard: Vec<Heard>) -> Vec<Heard> {
-        let mut held_up = vec![];
-        self.write(heard, Some(&mut held_up)).await;
-        held_up
-    }
-
-    /// Tries until it is recorded.
-    pub(crate) async fn record_at_last(&self, heard: Vec<Heard>) {
-        self.write(heard, None).await;
-    }
-
-    /// Tries until it is recorded or in `held_up`: nobody else knows what was heard. An outcome that the database refuses for itself is
-    /// told and left to the lease, so that it does not stand in the way of the others.
-    async fn write(&self, heard: Vec<Heard>, mut held_up: Option<&mut Vec<Heard>>) {
+    /// Tries until it is recorded: nobody else knows what was heard. Returns what was not, because somebody keeps locked what it needs.
+    /// Others' locks are waited for at most once: who keeps one, and whether for long, nobody knows. An outcome that the database refuses
+    /// for itself is told and left to the lease, so that it does not stand in the way of the others.
+    pub(crate) async fn record(&self, heard: Vec<Heard>, mut locking: Locking) -> Vec<Heard> {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+        let mut held = vec![];
         let mut sets = vec![heard];
-        while let Some(set) = sets.pop() {
+        while let Some(mut set) = sets.pop() {
             if set.is_empty() {
                 continue;
             }
             let catalogue = Arc::clone(&self.desk.borrow().catalogue);
             let outcomes = set.iter().map(|heard| heard.outcome.clone()).collect();
-            match self.store.record(outcomes, &catalogue).await {
-                Ok(moved) => {
+            match self.store.record(outcomes, &catalogue, locking).await {
+                Ok(done) => {
                     backoff.reset();
-                    self.announcer.announce(&moved);
-                    acknowledge(set).await;
+                    self.announcer.announce(&done.moved);
+                    held.extend(set.extract_if(.., |heard| done.held.contains(&heard.outcome.key)));
+                    recorded(set).await;
                 }
                 Err(error) if error.is_passing() => {
                     let first = &set[0].outcome.key;
                     tracing::warn!(%error, orders = set.len(), first_order = %first.order, first_business = %first.business, "not recorded yet, tried again");
-                    match &mut held_up {
-                        Some(held_up) if error.may_be_a_lock() => held_up.extend(set),
-                        _ => {
-                            sets.push(set);
-                            tokio::time::sleep(backoff.next_delay()).await;
-                        }
+                    if error.may_be_a_lock() {
+                        locking = Locking::Skip;
                     }
+                    sets.push(set);
+                    tokio::time::sleep(backoff.next_delay()).await;
                 }
                 Err(_) if set.len() > 1 => sets.extend(set.into_iter().map(|one| vec![one])),
                 Err(error) => {
@@ -217,24 +214,19 @@ impl Pen {
                             "what was heard could not be recorded, the lease brings the order back"
                         );
                     }
-                    acknowledge(set).await;
+                    recorded(set).await;
                 }
             }
         }
+        held
     }
 }
 
-async fn acknowledge(set: Vec<Heard>) {
-    for Heard {
-        deliveries,
-        recording,
-        ..
-    } in set
-    {
-        drop(recording);
-        for delivery in deliveries {
-            delivery.ack();
-        }
+/// The orders' rows say now what became of them.
+async fn recorded(set: Vec<Heard>) {
+    for mut heard in set {
+        heard.acknowledge();
+        drop(heard.recording);
     }
     halt::at("record", "acknowledged").await;
 }

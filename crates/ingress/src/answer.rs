@@ -81,9 +81,10 @@ pub(crate) enum Refusal {
 const fn store_words(error: &StoreError) -> &'static str {
     match error {
         StoreError::CommitUnknown => "it is not known whether this was stored: query before acting",
-        StoreError::Away(_) | StoreError::TooSlow | StoreError::Contended(_) => {
-            "the platform cannot store now, nothing was stored"
-        }
+        StoreError::Away(_)
+        | StoreError::TooSlow
+        | StoreError::Contended(_)
+        | StoreError::Locked => "the platform cannot store now, nothing was stored",
         StoreError::Refused(_)
         | StoreError::Unreadable(_)
         | StoreError::Schema(_)
@@ -158,9 +159,10 @@ impl Refusal {
             Self::Overloaded | Self::TooLate => Decision::again(Http::SERVICE_UNAVAILABLE, SOON_S),
             Self::Store(error) => match error {
                 StoreError::CommitUnknown => Decision::says(Status::OrderAbnormal),
-                StoreError::Away(_) | StoreError::TooSlow | StoreError::Contended(_) => {
-                    Decision::again(Http::SERVICE_UNAVAILABLE, LATER_S)
-                }
+                StoreError::Away(_)
+                | StoreError::TooSlow
+                | StoreError::Contended(_)
+                | StoreError::Locked => Decision::again(Http::SERVICE_UNAVAILABLE, LATER_S),
                 StoreError::Refused(_)
                 | StoreError::Unreadable(_)
                 | StoreError::Schema(_)

@@ -5,6 +5,7 @@
 //! other transaction holds until its commit.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use domain::BusinessId;
 use store::intake::{Asked, Intake};
@@ -17,6 +18,10 @@ use tokio_util::sync::CancellationToken;
 const SET_ORDERS: usize = 2_000;
 /// Transactions at the same time.
 const SETS_AT_ONCE: usize = 4;
+/// Beside them, accounts whose balance somebody kept locked: each waits for it by itself, holding nothing.
+const WAITERS_AT_ONCE: usize = 2;
+/// How long one of them waits, before it is another's turn.
+const AT_THE_LOCK: Duration = Duration::from_secs(3);
 
 /// A batch and where its request waits.
 struct Waiting {
@@ -66,6 +71,7 @@ impl IntakeTask {
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let mut turns = Turns::default();
         let mut storing = JoinSet::new();
+        let mut waiting = JoinSet::new();
         let mut at_work: HashMap<Id, Vec<BusinessId>> = HashMap::new();
         let mut open = true;
         loop {
@@ -75,49 +81,75 @@ impl IntakeTask {
                 let task = storing.spawn(store_set(self.store.clone(), set));
                 at_work.insert(task.id(), businesses);
             }
-            if !open && storing.is_empty() {
+            while waiting.len() < WAITERS_AT_ONCE
+                && let Some((business, set)) = turns.next_held()
+            {
+                let store = self.store.clone();
+                let task = waiting.spawn(wait_and_store(store, business.clone(), set));
+                at_work.insert(task.id(), vec![business]);
+            }
+            if !open && at_work.is_empty() {
                 return;
             }
-            tokio::select! {
-                () = shutdown.cancelled(), if open => self.waiting.close(),
-                Some(ended) = storing.join_next_with_id() => {
-                    let (id, held_up) = match ended {
-                        Ok(ended) => ended,
-                        Err(error) => {
-                            tracing::error!(%error, "storing a set of batches broke");
-                            (error.id(), false)
-                        }
-                    };
-                    turns.ended(at_work.remove(&id).unwrap_or_default(), held_up);
+            let ended = tokio::select! {
+                () = shutdown.cancelled(), if open => {
+                    self.waiting.close();
+                    continue;
                 }
-                next = self.waiting.recv(), if open => match next {
-                    Some(next) => {
-                        turns.wait(next);
-                        while let Ok(next) = self.waiting.try_recv() {
-                            turns.wait(next);
-                        }
+                Some(ended) = storing.join_next_with_id() => ended,
+                Some(ended) = waiting.join_next_with_id() => ended,
+                next = self.waiting.recv(), if open => {
+                    match next {
+                        Some(next) => turns.wait(next),
+                        None => open = false,
                     }
-                    None => open = false,
-                },
-            }
+                    while let Ok(next) = self.waiting.try_recv() {
+                        turns.wait(next);
+                    }
+                    continue;
+                }
+            };
+            let (id, held) = ended.unwrap_or_else(|error| {
+                tracing::error!(%error, "storing a set of batches broke");
+                (error.id(), HashSet::new())
+            });
+            turns.ended(at_work.remove(&id).unwrap_or_default(), &held);
         }
     }
 }
 
-/// Returns whether somebody may keep locked what it needs.
-async fn store_set(store: Store, set: Vec<Waiting>) -> bool {
+/// Returns the businesses whose balance somebody keeps locked.
+async fn store_set(store: Store, set: Vec<Waiting>) -> HashSet<BusinessId> {
     let (asked, tellers): (Vec<Asked>, Vec<_>) = set.into_iter().map(|w| (w.asked, w.told)).unzip();
     metrics::histogram!("refill_ingress_batches_together")
         .record(f64::from(u32::try_from(asked.len()).unwrap_or(u32::MAX)));
     let told = store.intake(&asked).await;
-    let may_be_a_lock =
-        |told: &Result<_, StoreError>| told.as_ref().is_err_and(StoreError::may_be_a_lock);
-    let held_up = told.iter().any(may_be_a_lock);
+    let mut held = HashSet::new();
     for ((asked, intake), teller) in asked.into_iter().zip(told).zip(tellers) {
+        if matches!(intake, Err(StoreError::Locked)) {
+            held.insert(asked.request.business.clone());
+        }
         // Nobody waits any more if the request broke.
         let _ = teller.send(Told { intake, asked });
     }
-    held_up
+    held
+}
+
+/// Batches of a business whose balance somebody kept locked.
+async fn wait_and_store(
+    store: Store,
+    business: BusinessId,
+    set: Vec<Waiting>,
+) -> HashSet<BusinessId> {
+    if store.wait_for_balance(&business, AT_THE_LOCK).await.is_ok() {
+        return store_set(store, set).await;
+    }
+    tracing::warn!(%business, batches = set.len(), "somebody keeps this account's balance locked: its batches are refused");
+    for Waiting { asked, told } in set {
+        let intake = Err(StoreError::Locked);
+        let _ = told.send(Told { intake, asked });
+    }
+    HashSet::from([business])
 }
 
 /// Who is stored next.
@@ -126,8 +158,10 @@ struct Turns {
     lines: HashMap<BusinessId, Line>,
     /// The businesses that have something waiting and nothing that is being stored, each once.
     ready: VecDeque<BusinessId>,
-    /// Those whose last set was held up by a lock, perhaps not theirs: each is alone in its next one.
-    alone: HashSet<BusinessId>,
+    /// Those whose balance somebody kept locked when they were stored last.
+    held: HashSet<BusinessId>,
+    /// As `ready`, but of `held`: nobody else is stored with them.
+    ready_held: VecDeque<BusinessId>,
 }
 
 #[derive(Default)]
@@ -141,10 +175,19 @@ impl Turns {
     fn wait(&mut self, waiting: Waiting) {
         let business = waiting.asked.request.business.clone();
         let line = self.lines.entry(business.clone()).or_default();
-        if line.waiting.is_empty() && !line.at_work {
+        let is_first = line.waiting.is_empty() && !line.at_work;
+        line.waiting.push_back(waiting);
+        if is_first {
+            self.is_ready(business);
+        }
+    }
+
+    fn is_ready(&mut self, business: BusinessId) {
+        if self.held.contains(&business) {
+            self.ready_held.push_back(business);
+        } else {
             self.ready.push_back(business);
         }
-        line.waiting.push_back(waiting);
     }
 
     /// Every business that is ready gives as much as its share allows, and at least one batch.
@@ -154,42 +197,45 @@ impl Turns {
         let mut orders = 0;
         let mut businesses = vec![];
         while orders < SET_ORDERS
-            && let Some(next) = self.ready.front()
+            && let Some(business) = self.ready.pop_front()
         {
-            let alone = self.alone.contains(next);
-            if alone && !set.is_empty() {
-                break;
-            }
-            let Some(business) = self.ready.pop_front() else {
-                break;
-            };
-            let Some(line) = self.lines.get_mut(&business) else {
-                continue;
-            };
-            line.at_work = true;
-            let mut given = 0;
-            while let Some(next) = line.waiting.front()
-                && (given == 0 || given + next.asked.batch.orders.len() <= share)
-            {
-                given += next.asked.batch.orders.len();
-                set.extend(line.waiting.pop_front());
-            }
-            orders += given;
+            orders += self.give(&business, share, &mut set);
             businesses.push(business);
-            if alone {
-                break;
-            }
         }
         (!set.is_empty()).then_some((businesses, set))
     }
 
-    /// What these businesses had at work is over.
-    fn ended(&mut self, businesses: Vec<BusinessId>, held_up: bool) {
+    /// One business whose balance is to be waited for.
+    fn next_held(&mut self) -> Option<(BusinessId, Vec<Waiting>)> {
+        let business = self.ready_held.pop_front()?;
+        let mut set = vec![];
+        self.give(&business, SET_ORDERS, &mut set);
+        Some((business, set))
+    }
+
+    /// About `share` orders, at least one batch; returns how many.
+    fn give(&mut self, business: &BusinessId, share: usize, set: &mut Vec<Waiting>) -> usize {
+        let Some(line) = self.lines.get_mut(business) else {
+            return 0;
+        };
+        line.at_work = true;
+        let mut given = 0;
+        while let Some(next) = line.waiting.front()
+            && (given == 0 || given + next.asked.batch.orders.len() <= share)
+        {
+            given += next.asked.batch.orders.len();
+            set.extend(line.waiting.pop_front());
+        }
+        given
+    }
+
+    /// What these businesses had at work is over; of `held` somebody kept the balance locked.
+    fn ended(&mut self, businesses: Vec<BusinessId>, held: &HashSet<BusinessId>) {
         for business in businesses {
-            if held_up {
-                self.alone.insert(business.clone());
+            if held.contains(&business) {
+                self.held.insert(business.clone());
             } else {
-                self.alone.remove(&business);
+                self.held.remove(&business);
             }
             let Some(line) = self.lines.get_mut(&business) else {
                 continue;
@@ -198,7 +244,7 @@ impl Turns {
             if line.waiting.is_empty() {
                 self.lines.remove(&business);
             } else {
-                self.ready.push_back(business);
+                self.is_ready(business);
             }
         }
     }
@@ -206,7 +252,7 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use domain::{Lane, Money, OrderCode, ProductCode};
     use store::intake::{BatchClaim, NewBatch, NewOrder, SignedRequest};
@@ -264,7 +310,7 @@ mod tests {
         let (_, set) = turns.next_set().unwrap();
         assert_eq!(numbers(&set), ["b1", "b2"], "a is at work");
         assert!(turns.next_set().is_none());
-        turns.ended(first, false);
+        turns.ended(first, &HashSet::new());
         let (_, set) = turns.next_set().unwrap();
         assert_eq!(numbers(&set), ["a2", "a3"]);
     }
@@ -279,35 +325,39 @@ mod tests {
         turns.wait(waiting("other", "o1", 1_000));
         let (businesses, set) = turns.next_set().unwrap();
         assert_eq!(numbers(&set), ["f0", "c1", "o1"]);
-        turns.ended(businesses, false);
+        turns.ended(businesses, &HashSet::new());
         let (_, set) = turns.next_set().unwrap();
         assert_eq!(numbers(&set), ["f1", "f2"], "alone it has all of it");
     }
 
     #[test]
-    fn who_was_held_up_with_others_is_tried_alone_until_it_goes() {
+    fn whose_balance_is_kept_locked_waits_by_itself_until_it_is_free() {
         let mut turns = Turns::default();
         let all_wait = |turns: &mut Turns, n: u8| {
             for business in ["a", "b", "c"] {
                 turns.wait(waiting(business, &format!("{business}{n}"), 1));
             }
         };
+        let nobody = HashSet::new();
         all_wait(&mut turns, 1);
         let (businesses, set) = turns.next_set().unwrap();
         assert_eq!(numbers(&set), ["a1", "b1", "c1"]);
         all_wait(&mut turns, 2);
-        turns.ended(businesses, true);
-        for expected in ["a2", "b2", "c2"] {
-            let (business, set) = turns.next_set().unwrap();
-            assert_eq!(numbers(&set), [expected]);
-            turns.ended(business, expected == "b2");
-        }
+        let b = BusinessId::new("b");
+        turns.ended(businesses, &HashSet::from([b.clone()]));
+        let (businesses, set) = turns.next_set().unwrap();
+        assert_eq!(numbers(&set), ["a2", "c2"], "b holds nobody up");
+        let (held, set) = turns.next_held().unwrap();
+        assert_eq!((&held, numbers(&set)), (&b, vec!["b2"]));
         all_wait(&mut turns, 3);
-        let (_, set) = turns.next_set().unwrap();
-        assert_eq!(numbers(&set), ["a3"], "b is next, and alone");
-        let (_, set) = turns.next_set().unwrap();
+        turns.ended(businesses, &nobody);
+        turns.ended(vec![held], &HashSet::from([b.clone()]));
+        assert_eq!(numbers(&turns.next_set().unwrap().1), ["a3", "c3"]);
+        let (held, set) = turns.next_held().unwrap();
         assert_eq!(numbers(&set), ["b3"]);
-        let (_, set) = turns.next_set().unwrap();
-        assert_eq!(numbers(&set), ["c3"]);
+        turns.ended(vec![held], &nobody);
+        turns.wait(waiting("b", "b4", 1));
+        assert!(turns.next_held().is_none());
+        assert_eq!(numbers(&turns.next_set().unwrap().1), ["b4"]);
     }
 }

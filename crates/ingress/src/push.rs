@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
-use domain::{Source, SupplierId};
+use domain::{Catalogue, Source, SupplierId};
 use queue::QueueName;
 use store::StoreError;
 use store::life::{Fate, Moved, Pushed};
@@ -19,6 +19,9 @@ use crate::answer::Refusal;
 use crate::body::Bounds;
 use crate::front::Front;
 use crate::meters;
+
+/// The pauses after each try to record a push whose order, or account, another transaction holds. After the last its supplier is to try again.
+const PAUSES_MS: [u64; 6] = [5, 10, 20, 40, 80, 0];
 
 /// Why a push is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -94,11 +97,7 @@ pub(crate) async fn hear(
         attempt: attempt.attempt,
         evidence: result.into_evidence(Source::Push),
     };
-    let moved = front
-        .store
-        .record_pushes(vec![pushed], &known.catalogue)
-        .await?;
-    for order in moved {
+    for order in record(&front, pushed, &known.catalogue).await? {
         let trace = order.traceparent.as_deref().and_then(TraceParent::parse);
         let mut span = Span::after(trace.as_ref(), "push", Kind::Server, begun);
         span.note("order", order.key.order);
@@ -107,6 +106,23 @@ pub(crate) async fn hear(
         hint(&front, order, trace);
     }
     Ok(adapter.push_answer())
+}
+
+/// Nobody waits here for a lock with a connection in hand: pushes for one account whose rows somebody keeps locked would take them all.
+async fn record(
+    front: &Front,
+    pushed: Pushed,
+    catalogue: &Catalogue,
+) -> Result<Vec<Moved>, NotTaken> {
+    for pause_ms in PAUSES_MS {
+        let store = &front.store;
+        let recorded = store.record_pushes(vec![pushed.clone()], catalogue).await?;
+        if recorded.held.is_empty() {
+            return Ok(recorded.moved);
+        }
+        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+    }
+    Err(StoreError::Locked.into())
 }
 
 /// Tells whoever is next. Not waited for: what gets lost is found by the sweepers.
@@ -150,6 +166,7 @@ mod tests {
             (PushRefused::TooLarge.into(), 413),
             (StoreError::TooSlow.into(), 503),
             (StoreError::CommitUnknown.into(), 503),
+            (StoreError::Locked.into(), 503),
             (Refusal::Overloaded.into(), 503),
         ] {
             assert_eq!(response(Err(refusal)).status().as_u16(), http);

@@ -17,6 +17,9 @@ pub enum StoreError {
     /// Another transaction was in the way: nothing was done, the same work may be tried again at once.
     #[error("another transaction was in the way: {0}")]
     Contended(String),
+    /// Somebody kept locked what the work needs, for longer than locks are waited for: nothing was done.
+    #[error("a lock was kept for too long")]
+    Locked,
     /// The database refused a statement: nothing was done.
     #[error("the database refused: {0}")]
     Refused(#[source] tokio_postgres::Error),
@@ -41,13 +44,13 @@ impl StoreError {
     pub const fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::Away(_) | Self::TooSlow | Self::CommitUnknown | Self::Contended(_)
+            Self::Away(_) | Self::TooSlow | Self::CommitUnknown | Self::Contended(_) | Self::Locked
         )
     }
 
     /// Whether somebody may keep what the work needs locked. It says nothing of whose rows these are.
     pub const fn may_be_a_lock(&self) -> bool {
-        matches!(self, Self::TooSlow | Self::Contended(_))
+        matches!(self, Self::TooSlow | Self::Contended(_) | Self::Locked)
     }
 
     /// What a failure of common work means for each of `many`; `None`: it is about one of them, each must find out alone.
@@ -74,7 +77,6 @@ impl From<tokio_postgres::Error> for StoreError {
         let contended = [
             SqlState::T_R_DEADLOCK_DETECTED,
             SqlState::T_R_SERIALIZATION_FAILURE,
-            SqlState::LOCK_NOT_AVAILABLE,
         ];
         let away = [
             SqlState::ADMIN_SHUTDOWN,
@@ -85,7 +87,9 @@ impl From<tokio_postgres::Error> for StoreError {
             SqlState::DISK_FULL,
             SqlState::READ_ONLY_SQL_TRANSACTION,
         ];
-        if contended.contains(code) {
+        if *code == SqlState::LOCK_NOT_AVAILABLE {
+            Self::Locked
+        } else if contended.contains(code) {
             Self::Contended(error.to_string())
         } else if away.contains(code) {
             Self::Away(error.to_string())

@@ -9,6 +9,7 @@
 mod nonces;
 mod set;
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::Transaction;
@@ -134,22 +135,34 @@ impl Store {
     /// Stores batches with everything that belongs to them; of one that is refused, nothing but its nonce. The answers are in the order
     /// of the batches. Those that come together should be of few businesses that nobody else is storing for at the moment.
     ///
-    /// `Err(CommitUnknown)`: it may have been stored (98). Any other error: it was not.
+    /// `Err(CommitUnknown)`: it may have been stored (98). Any other error: it was not; `Err(Locked)`: because somebody keeps the account's
+    /// balance locked.
     pub async fn intake(&self, asked: &[Asked]) -> Vec<Result<Intake, StoreError>> {
+        let mut held = HashSet::new();
         if asked.len() > 1 {
             match self.intake_together(asked).await {
                 Ok(Some(stored)) => return stored.into_iter().map(Ok).collect(),
                 Ok(None) => {}
                 Err(error) => {
+                    let businesses = asked.iter().map(|one| &one.request.business).collect();
                     if let Some(told) = error.for_many(asked.len()) {
                         return told.into_iter().map(Err).collect();
+                    }
+                    if let (StoreError::Locked, Ok(found)) =
+                        (error, self.held_balances(&businesses).await)
+                    {
+                        held = found;
                     }
                 }
             }
         }
         let mut told = Vec::with_capacity(asked.len());
         for one in asked {
-            told.push(self.intake_alone(one).await);
+            told.push(if held.contains(&one.request.business) {
+                Err(StoreError::Locked)
+            } else {
+                self.intake_alone(one).await
+            });
         }
         told
     }

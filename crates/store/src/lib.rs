@@ -24,6 +24,7 @@ pub mod load;
 mod migrate;
 mod months;
 pub mod operators;
+mod patience;
 pub mod reads;
 pub mod resend;
 mod seal;

@@ -6,6 +6,7 @@
 //! whole set.
 
 mod happen;
+mod held;
 mod load;
 mod person;
 mod room;
@@ -21,11 +22,11 @@ use domain::{
 };
 
 use crate::{Store, StoreError};
+pub use held::Locking;
 pub use person::{NotSettled, Settlement};
 pub use room::Room;
 
-use happen::{Act, Happening};
-use load::Locking;
+use happen::{Act, Done, Happening};
 
 /// A claimed order: the call that is to be made now, before its lease ends (`domain::life::LEASE` after the claim).
 #[derive(Clone, Debug)]
@@ -124,7 +125,8 @@ pub enum Fate {
 
 impl Store {
     /// Claims those of `keys` that may be worked on now, skipping orders that another transaction holds. Orders for which there
-    /// is no room are put off; what is final, leased, early or in doubt is left alone.
+    /// is no room, and those that would end and whose balance another transaction holds, are put off; what is final, leased, early
+    /// or in doubt is left alone.
     pub async fn claim(
         &self,
         keys: &[OrderKey],
@@ -141,7 +143,7 @@ impl Store {
                 note: None,
             })
             .collect();
-        let (claimed, moved) = self
+        let Done { claimed, moved, .. } = self
             .happen(
                 Act::of("claim", Locking::Skip),
                 happenings,
@@ -157,7 +159,8 @@ impl Store {
         &self,
         outcomes: Vec<Outcome>,
         catalogue: &Catalogue,
-    ) -> Result<Vec<Moved>, StoreError> {
+        locking: Locking,
+    ) -> Result<Recorded, StoreError> {
         let happenings = outcomes
             .into_iter()
             .map(|outcome| Happening {
@@ -172,15 +175,17 @@ impl Store {
                 note: None,
             })
             .collect();
-        self.happen_in_rounds("record", happenings, catalogue).await
+        self.happen_in_rounds(Act::of("record", locking), happenings, catalogue)
+            .await
     }
 
-    /// Records what suppliers pushed. Answer them only when this has returned.
+    /// Records what suppliers pushed, unless another transaction holds what it needs. Answer only when this has returned, and only
+    /// those whose orders are not held.
     pub async fn record_pushes(
         &self,
         pushes: Vec<Pushed>,
         catalogue: &Catalogue,
-    ) -> Result<Vec<Moved>, StoreError> {
+    ) -> Result<Recorded, StoreError> {
         let happenings = pushes
             .into_iter()
             .map(|pushed| Happening {
@@ -193,34 +198,29 @@ impl Store {
                 note: None,
             })
             .collect();
-        self.happen_in_rounds("push", happenings, catalogue).await
+        self.happen_in_rounds(Act::of("push", Locking::Skip), happenings, catalogue)
+            .await
     }
 
     /// A set may name an order twice (an answer and a push): each round takes one happening per order, in their order.
     async fn happen_in_rounds(
         &self,
-        work: &'static str,
+        act: Act<'_>,
         mut happenings: Vec<Happening>,
         catalogue: &Catalogue,
-    ) -> Result<Vec<Moved>, StoreError> {
-        let mut all = Vec::with_capacity(happenings.len());
+    ) -> Result<Recorded, StoreError> {
+        let mut recorded = Recorded::default();
         while !happenings.is_empty() {
             let mut named = HashSet::new();
             let (round, later) = happenings
                 .into_iter()
                 .partition(|h| named.insert(h.key.clone()));
             happenings = later;
-            let (_, moved) = self
-                .happen(
-                    Act::of(work, Locking::Wait),
-                    round,
-                    catalogue,
-                    Room::default(),
-                )
-                .await?;
-            all.extend(moved);
+            let done = self.happen(act, round, catalogue, Room::default()).await?;
+            recorded.moved.extend(done.moved);
+            recorded.held.extend(done.held);
         }
-        Ok(all)
+        Ok(recorded)
     }
 }
 
@@ -231,4 +231,13 @@ pub struct Claims {
     pub claimed: Vec<Claimed>,
     /// What the claim itself changed: failed for want of a supplier, put off, set aside.
     pub moved: Vec<Moved>,
+}
+
+/// What recording brought.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    /// What it changed.
+    pub moved: Vec<Moved>,
+    /// Of these nothing was recorded, because another transaction holds what it needs; only where locks are not waited for.
+    pub held: HashSet<OrderKey>,
 }

@@ -10,6 +10,9 @@ use tokio_postgres::NoTls;
 use crate::seal::MasterKeys;
 use crate::{Secrets, StoreError};
 
+/// How long a lock is waited for. Ours are kept for milliseconds; behind one that somebody else keeps, work of others stands.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How a process uses the database.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -148,12 +151,13 @@ fn connection_config(settings: &Settings) -> Result<tokio_postgres::Config, Stor
             rule: "must be like postgres://user:password@host:port/database".into(),
         })?;
     let ms = settings.work_timeout_ms;
+    let lock_ms = in_ms(LOCK_TIMEOUT).min(i64::try_from(ms).unwrap_or(i64::MAX));
     // The statements meet tables of every size with one plan, so it must be the one for large tables: by index, one row after the
     // other, in the index's order, joined in the order in which they are written. Statistics must not matter: those of a table that
     // holds what waits say nothing, because they were taken when nothing waited. Where such a table is joined by its key, the statement
     // says `business_id = ANY (ARRAY[…])`: with a plain `=` the planner would rather read its whole index in order, for a merge.
     config.options(format!(
-        "-c statement_timeout={ms} -c lock_timeout={ms} -c idle_in_transaction_session_timeout={ms} \
+        "-c statement_timeout={ms} -c lock_timeout={lock_ms} -c idle_in_transaction_session_timeout={ms} \
          -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off \
          -c enable_bitmapscan=off -c enable_material=off -c jit=off -c join_collapse_limit=1"
     ));

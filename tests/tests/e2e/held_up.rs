@@ -1,35 +1,39 @@
-//! Somebody's session keeps a lock on one account's balance, as a forgotten transaction does: only that account waits, ops are told who
+//! Somebody's session keeps a lock on some accounts' balances, as a forgotten transaction does: only those accounts wait, ops are told who
 //! keeps it, and when it ends everything goes on.
 
+use futures::future::join_all;
 use simulator::{Item, MerchantClient};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
 use crate::harness::merchant::MERCHANT;
+use crate::harness::platform::catalogue;
 use crate::harness::{Merchant, Scene, until};
 
 /// What the forgotten session calls itself.
 const FORGOTTEN: &str = "month-end-report";
+/// Accounts whose balances it keeps: more than transactions of any kind run at the same time.
+const KEPT: usize = 6;
 
-/// Accounts whose end only a question brings to light, and whose end is pushed.
+/// What is topped up: its end comes only to light by a question; it is pushed; it fails, which is pushed and can be asked for.
 const BY_QUESTION: &str = "199000004";
 const BY_PUSH: &str = "199000002";
+const FAILS: &str = "199000003";
 
-/// Whoever looks at a balance and does not end the transaction.
+/// Whoever looks at balances and does not end the transaction.
 struct Forgotten {
     client: Client,
     connection: JoinHandle<()>,
 }
 
 impl Forgotten {
-    async fn looks_at(scene: &Scene, business: &str) -> Self {
+    async fn looks_at_kept(scene: &Scene) -> Self {
         let mut config: tokio_postgres::Config = scene.ground.database_url.parse().unwrap();
         config.application_name(FORGOTTEN);
         let (client, connection) = config.connect(NoTls).await.unwrap();
         let connection = tokio::spawn(async move { drop(connection.await) });
-        let lock =
-            format!("BEGIN; SELECT held FROM balances WHERE business_id = '{business}' FOR UPDATE");
-        client.batch_execute(&lock).await.unwrap();
+        let lock = "BEGIN; SELECT held FROM balances WHERE business_id LIKE 'kept-%' ORDER BY business_id FOR UPDATE";
+        client.batch_execute(lock).await.unwrap();
         Self { client, connection }
     }
 
@@ -40,42 +44,98 @@ impl Forgotten {
     }
 }
 
+/// The accounts, and what the others may buy besides: a product of which there are two, which one of them orders.
+fn import(scene: &Scene) {
+    let account = |n: usize| {
+        let id = format!("kept-{n}");
+        let price = |product: &str, price: &str| {
+            format!(
+                "[[price]]\nbusiness = \"{id}\"\nproduct = \"{product}\"\nprice = \"{price}\"\n"
+            )
+        };
+        format!(
+            "[[business]]\nid = \"{id}\"\nmerchant = \"{MERCHANT}\"\nopening_deposit = \"1000.00\"\n\
+             callback_url = \"{{{{merchant_url}}}}/callback\"\nrsa_public_keys = [\"\"\"{{{{merchant_public_key}}}}\"\"\"]\n{}{}{}",
+            price("MOBILE50", "49.10"),
+            price("DEAR", "9.80"),
+            price("LAST2", "9.80")
+        )
+    };
+    let mut text: String = (0..KEPT).map(account).collect();
+    text.push_str("[[price]]\nbusiness = \"reader\"\nproduct = \"LAST2\"\nprice = \"9.80\"\n");
+    let file = scene.platform.folder.join("kept.toml");
+    let listen = scene.platform.openapi.trim_start_matches("http://");
+    std::fs::write(&file, catalogue(&text, &scene.outside, listen)).unwrap();
+    let said = scene
+        .platform
+        .tool(&["catalog", "import", file.to_str().unwrap()]);
+    assert!(said.status.success(), "{said:?}");
+}
+
 /// Another account, which has its reports sent to the same endpoint.
-fn reader(scene: &Scene) -> Merchant {
+fn merchant(scene: &Scene, business: &str) -> Merchant {
     let key = &scene.outside.merchant_key.private_pem;
-    let client = MerchantClient::rsa(&scene.platform.openapi, MERCHANT, "reader", key);
+    let client = MerchantClient::rsa(&scene.platform.openapi, MERCHANT, business, key);
     Merchant {
         client: client.unwrap(),
         ordered: vec![],
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn only_the_account_whose_balance_somebody_keeps_locked_waits() {
-    let mut scene = Scene::start_with(&[("REFILL__ADMIN__LOOK_EVERY_MS", "1000")]).await;
-    let slow = [1, 2].map(|n| Item::new(format!("slow-{n}"), format!("{BY_QUESTION}{n:02}")));
-    scene.merchant.order_items("slow", "MOBILE50", &slow).await;
-    let forgotten = Forgotten::looks_at(&scene, "shop").await;
-    until(
-        "an end that cannot be written",
-        async || {
-            scene
-                .platform
-                .log()
-                .contains("not recorded yet")
-                .then_some(())
-        },
-        || scene.platform.log_tail(),
-    )
-    .await;
+fn item(number: &str, account: &str, n: usize) -> Item {
+    Item::new(number, format!("{account}{n:02}"))
+}
 
-    let mut reader = reader(&scene);
-    let shop = &scene.merchant.client;
-    let shop_goes_on = async {
+async fn logged(scene: &Scene, what: &str, holds: impl Fn(&str) -> bool) {
+    let found = async || holds(&scene.platform.log()).then_some(());
+    until(what, found, || scene.platform.log_tail()).await;
+}
+
+/// Whether all of them are named in lines with these words.
+fn all_named(log: &str, words: &str) -> bool {
+    (0..KEPT).all(|n| {
+        let name = format!("kept-{n}");
+        log.lines()
+            .any(|line| line.contains(words) && line.contains(&name))
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_accounts_whose_balance_somebody_keeps_locked_wait() {
+    let scene = Scene::start_with(&[("REFILL__ADMIN__LOOK_EVERY_MS", "1000")]).await;
+    import(&scene);
+    let mut kept: Vec<Merchant> = (0..KEPT)
+        .map(|n| merchant(&scene, &format!("kept-{n}")))
+        .collect();
+    let orders = kept.iter_mut().enumerate().map(async |(n, merchant)| {
+        let ends = [BY_QUESTION, BY_PUSH].map(|way| item(&format!("{way}-{n}"), way, n));
+        merchant
+            .order_items(&format!("kept-{n}"), "MOBILE50", &ends)
+            .await;
+    });
+    join_all(orders).await;
+    // Of a product that is counted; its release returns a unit.
+    kept[1]
+        .order_items("last", "LAST2", &[item("last", FAILS, 1)])
+        .await;
+    // No supplier is cheap enough: it is a claim that ends it.
+    kept[0]
+        .order_items("dear", "DEAR", &[item("dear", BY_PUSH, 1)])
+        .await;
+    let forgotten = Forgotten::looks_at_kept(&scene).await;
+    let open = "SELECT string_agg(biz_code, ' ') FROM orders WHERE business_id LIKE 'kept-%' AND state < 2";
+    let open = scene.ground.ask(open).await;
+    for number in ["dear", "last"] {
+        assert!(open.contains(number), "{number} had ended before the lock");
+    }
+
+    let mut reader = merchant(&scene, "reader");
+    let kept_go_on = join_all(kept.iter().map(async |merchant| {
         for n in 0.. {
-            let batch = format!("shop-{n}");
-            let items = [Item::new(&batch, format!("139{n:08}"))];
-            let answer = shop.batch(&batch, "MOBILE50", None, &items).await.unwrap();
+            let items = [Item::new(format!("more-{n}"), format!("139{n:08}"))];
+            let batch = format!("more-{n}");
+            let answer = merchant.client.batch(&batch, "MOBILE50", None, &items);
+            let answer = answer.await.unwrap();
             assert_eq!(
                 (answer.status, &answer.body["accepted"]),
                 (1, &"no".into()),
@@ -83,33 +143,61 @@ async fn only_the_account_whose_balance_somebody_keeps_locked_waits() {
                 answer.body
             );
         }
-    };
+    }));
     let reader_is_served = async {
-        for batch in 0..20 {
-            let name = format!("reader-{batch}");
-            let ends = [BY_QUESTION, BY_PUSH]
-                .map(|way| Item::new(format!("{name}-{way}"), format!("{way}{batch:02}")));
-            reader.order_items(&name, "MOBILE50", &ends).await;
-        }
-        reader.wait_for_all_reports(&scene.outside).await;
-        until(
-            "the alarm",
-            async || {
-                let overview = scene.platform.console_page("/").await;
-                overview.contains(FORGOTTEN).then_some(())
-            },
-            || scene.platform.log_tail(),
-        )
+        logged(&scene, "ends that wait", |log| {
+            all_named(log, "is heard of its orders waits")
+        })
         .await;
+        logged(&scene, "batches refused", |log| {
+            all_named(log, "its batches are refused")
+        })
+        .await;
+        for n in 0..20 {
+            let ends = [BY_QUESTION, BY_PUSH].map(|way| item(&format!("reader-{way}-{n}"), way, n));
+            let batch = format!("reader-{n}");
+            let answer = reader.client.batch(&batch, "MOBILE50", None, &ends);
+            assert_eq!(
+                answer.await.unwrap().status,
+                0,
+                "who is not locked is not refused"
+            );
+            reader
+                .ordered
+                .extend(ends.map(|end| (end.biz_code, end.account)));
+        }
+        reader
+            .order_items("reader-last", "LAST2", &[item("reader-last", BY_PUSH, 1)])
+            .await;
+        reader.wait_for_all_reports(&scene.outside).await;
+        let alarm = async || {
+            scene
+                .platform
+                .console_page("/")
+                .await
+                .contains(FORGOTTEN)
+                .then_some(())
+        };
+        until("the alarm", alarm, || scene.platform.log_tail()).await;
     };
     tokio::select! {
-        () = shop_goes_on => {}
+        _ = kept_go_on => {}
         () = reader_is_served => {}
     }
-    let told = |biz_code| scene.outside.received.get(biz_code).is_some();
-    assert!(!told("slow-1") && !told("slow-2"), "the lock was not kept");
+    for number in open.split(' ') {
+        assert!(
+            scene.outside.received.get(number).is_none(),
+            "{number} ended: the lock was not kept"
+        );
+    }
 
     forgotten.ends().await;
-    scene.merchant.wait_for_all_reports(&scene.outside).await;
+    for merchant in &kept {
+        merchant.wait_for_all_reports(&scene.outside).await;
+    }
+    logged(&scene, "nothing waits any more", |log| {
+        all_named(log, "is recorded, its rows are free")
+    })
+    .await;
     scene.end().await;
 }

@@ -1,14 +1,15 @@
 //! What happens to a set of orders, in one transaction: read under their locks, decided, written. Where a person is behind it, with
 //! its rows in the audit.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use deadpool_postgres::Transaction;
 use domain::catalogue::Supplier;
 use domain::life::{self, AttemptChange, Call, Change, Decision, Event, Ignored, Way, World};
 use domain::{Catalogue, Evidence, OrderKey, SupplierId};
 
-use super::load::{self, Loaded, Locking};
+use super::held::{self, Locking};
+use super::load::{self, Loaded};
 use super::write::{self, Written};
 use super::{Claimed, Fate, Moved, Room, rows};
 use crate::audit::Deed;
@@ -53,6 +54,15 @@ impl<'d> Act<'d> {
     }
 }
 
+/// What became of a set of happenings.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) claimed: Vec<Claimed>,
+    pub(super) moved: Vec<Moved>,
+    /// Where locks are not waited for: orders that nothing happened to, because another transaction holds what that needs.
+    pub(super) held: Vec<OrderKey>,
+}
+
 impl Store {
     pub(super) async fn happen(
         &self,
@@ -60,9 +70,9 @@ impl Store {
         happenings: Vec<Happening>,
         catalogue: &Catalogue,
         room: Room,
-    ) -> Result<(Vec<Claimed>, Vec<Moved>), StoreError> {
+    ) -> Result<Done, StoreError> {
         if happenings.is_empty() {
-            return Ok((vec![], vec![]));
+            return Ok(Done::default());
         }
         let mut contended = 0;
         loop {
@@ -82,7 +92,7 @@ impl Store {
         happenings: &[Happening],
         catalogue: &Catalogue,
         mut room: Room,
-    ) -> Result<(Vec<Claimed>, Vec<Moved>), StoreError> {
+    ) -> Result<Done, StoreError> {
         let mut session = self.session().await?;
         let (transaction, done) = self
             .bounded(async {
@@ -91,7 +101,7 @@ impl Store {
                     live_through(&transaction, happenings, act.locking, catalogue, &mut room)
                         .await?;
                 if let Some(deed) = act.deed {
-                    keep(&transaction, deed, &done.1).await?;
+                    keep(&transaction, deed, &done.moved).await?;
                 }
                 Ok((transaction, done))
             })
@@ -108,11 +118,16 @@ async fn live_through(
     locking: Locking,
     catalogue: &Catalogue,
     room: &mut Room,
-) -> Result<(Vec<Claimed>, Vec<Moved>), StoreError> {
+) -> Result<Done, StoreError> {
     let by_key: HashMap<&OrderKey, &Happening> = happenings.iter().map(|h| (&h.key, h)).collect();
     let orders = load::orders(tx, by_key.keys().copied(), locking).await?;
-    let mut claimed = vec![];
+    let mut done = Done::default();
     let mut written = vec![];
+    if orders.len() < by_key.len() {
+        let loaded: HashSet<&OrderKey> = orders.iter().map(|order| &order.key).collect();
+        let left = by_key.keys().filter(|key| !loaded.contains(*key));
+        done.held = left.copied().cloned().collect();
+    }
     for order in orders {
         let Some(happening) = by_key.get(&order.key) else {
             continue;
@@ -128,7 +143,7 @@ async fn live_through(
                     }
                     let is_new = matches!(change.attempt, AttemptChange::Open { .. });
                     room.take(&order.key.business, &supplier, is_new);
-                    claimed.push(call);
+                    done.claimed.push(call);
                 }
                 written.push(Written::new(
                     order,
@@ -140,8 +155,23 @@ async fn live_through(
             }
         }
     }
-    let moved = write::changes(tx, &written).await?;
-    Ok((claimed, moved))
+    if locking == Locking::Skip {
+        let held = held::by_others(tx, &written).await?;
+        let (stopped, free) = written.into_iter().partition(|w| held.stop(w));
+        written = free;
+        for stopped in stopped {
+            if by_key
+                .get(stopped.key())
+                .is_some_and(|h| h.event == Event::Claim)
+            {
+                written.push(stopped.put_off());
+            } else {
+                done.held.push(stopped.key().clone());
+            }
+        }
+    }
+    done.moved = write::changes(tx, &written).await?;
+    Ok(done)
 }
 
 fn decide(order: &Loaded, event: &Event, catalogue: &Catalogue, room: &Room) -> Decision {

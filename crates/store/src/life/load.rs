@@ -7,18 +7,10 @@ use domain::life::{Life, Wait};
 use domain::{AttemptNo, BusinessId, Epoch, Money, OrderCode, OrderKey, ProductCode, UnixMs};
 use uuid::Uuid;
 
+use super::held::Locking;
 use super::rows::{self, Ticket};
 use crate::StoreError;
 use crate::reads::order_state;
-
-/// What to do about an order that another transaction holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Locking {
-    /// Wait for it: what happened to the order must be written.
-    Wait,
-    /// Leave it: somebody is at it.
-    Skip,
-}
 
 /// An order under its lock.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use domain::life::Event;
 use domain::{BusinessId, Catalogue, Evidence, OrderCode, OrderKey};
 use uuid::Uuid;
 
-use super::happen::{Act, Happening};
+use super::happen::{Act, Done, Happening};
 use super::{Fate, Moved, Room};
 use crate::audit::Deed;
 use crate::{Store, StoreError};
@@ -54,7 +54,7 @@ impl Store {
             evidence: Some(settlement.evidence()),
             note: None,
         };
-        let (_, moved) = self
+        let Done { moved, .. } = self
             .happen(
                 Act::by("settle", deed),
                 vec![happening],
@@ -88,7 +88,7 @@ impl Store {
                     note: Some(note.to_owned()),
                 })
                 .collect();
-            let (_, moved) = self
+            let Done { moved, .. } = self
                 .happen(
                     Act::by("cancel", deed),
                     happenings,

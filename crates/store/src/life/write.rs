@@ -5,8 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deadpool_postgres::Transaction;
-use domain::life::{AttemptChange, Change, Doubt, Posting, Wait};
-use domain::{AttemptNo, AttemptState, Catalogue, Evidence, Lane, OrderKey, ProductCode};
+use domain::life::{self, AttemptChange, Change, Doubt, Posting, Wait};
+use domain::{
+    AttemptNo, AttemptState, BusinessId, Catalogue, Evidence, Lane, OrderKey, ProductCode,
+};
 use uuid::Uuid;
 
 use super::load::{Loaded, arrays};
@@ -66,8 +68,31 @@ impl Written {
         })
     }
 
-    const fn key(&self) -> &OrderKey {
+    pub(super) const fn key(&self) -> &OrderKey {
         &self.order.key
+    }
+
+    /// The counted product of which a unit is free again.
+    pub(super) fn stock_it_returns(&self) -> Option<&ProductCode> {
+        let returns = self.order.counted && self.posting == Some(Posting::Release);
+        returns.then_some(&self.order.product)
+    }
+
+    /// The account whose balance moves.
+    pub(super) fn balance_it_moves(&self) -> Option<&BusinessId> {
+        self.posting.map(|_| &self.order.key.business)
+    }
+
+    /// The same order, left for its next look.
+    pub(super) fn put_off(self) -> Self {
+        Self {
+            change: life::put_off(&self.order.life, self.order.now),
+            evidence: None,
+            ticket: None,
+            note: None,
+            posting: None,
+            ..self
+        }
     }
 
     fn fate(&self, report: bool) -> Fate {
@@ -472,11 +497,8 @@ async fn write_reports(
 
 async fn return_stock(tx: &Transaction<'_>, set: &[Written]) -> Result<(), StoreError> {
     let mut units: BTreeMap<&ProductCode, i64> = BTreeMap::new();
-    for written in set
-        .iter()
-        .filter(|w| w.order.counted && w.posting == Some(Posting::Release))
-    {
-        *units.entry(&written.order.product).or_default() += 1;
+    for product in set.iter().filter_map(Written::stock_it_returns) {
+        *units.entry(product).or_default() += 1;
     }
     for (product, count) in units {
         let statement = tx

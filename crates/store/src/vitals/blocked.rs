@@ -17,7 +17,7 @@ pub struct BlockedVitals {
     pub sessions: i64,
     /// For how long the first of them has waited.
     pub longest: Duration,
-    /// Who keeps what they wait for and waits for nobody: the server process, its user and what it calls itself.
+    /// Who keeps what most of them wait for and waits for nobody: the server process, its user and what it calls itself.
     pub holder: Option<Holder>,
 }
 
@@ -36,18 +36,18 @@ pub struct Holder {
 pub(super) async fn blocked(read: &Transaction<'_>) -> Result<BlockedVitals, StoreError> {
     let statement = read
         .prepare_cached(
-            "WITH waits AS MATERIALIZED (
-                 SELECT l.pid, min(l.waitstart) AS since FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-                 WHERE NOT l.granted AND a.datname = current_database()
-                   AND l.waitstart < clock_timestamp() - make_interval(secs => $1::bigint / 1000.0)
-                 GROUP BY l.pid)
-             SELECT count(*), coalesce((extract(epoch FROM clock_timestamp() - min(w.since)) * 1000)::bigint, 0), min(h.pid),
+            "WITH queue AS MATERIALIZED (SELECT pid, min(waitstart) AS since FROM pg_locks WHERE NOT granted GROUP BY pid),
+                  waits AS MATERIALIZED (
+                 SELECT q.pid, q.since FROM queue q JOIN pg_stat_activity a ON a.pid = q.pid
+                 WHERE a.datname = current_database() AND q.since < clock_timestamp() - make_interval(secs => $1::bigint / 1000.0))
+             SELECT (sum(count(*)) OVER ())::bigint,
+                    coalesce((extract(epoch FROM clock_timestamp() - min(min(w.since)) OVER ()) * 1000)::bigint, 0), h.pid,
                     min(h.usename::text), min(h.application_name)
              FROM waits w LEFT JOIN LATERAL (
                  SELECT a.pid, a.usename, a.application_name FROM unnest(pg_blocking_pids(w.pid)) AS b(pid)
                  JOIN pg_stat_activity a ON a.pid = b.pid
-                 WHERE NOT EXISTS (SELECT FROM waits o WHERE o.pid = b.pid) ORDER BY a.pid LIMIT 1) h ON true
-             GROUP BY h.pid ORDER BY h.pid IS NULL, count(*) DESC LIMIT 1",
+                 WHERE NOT EXISTS (SELECT FROM queue q WHERE q.pid = b.pid) ORDER BY a.pid LIMIT 1) h ON true
+             GROUP BY h.pid ORDER BY h.pid IS NULL, count(*) DESC, h.pid LIMIT 1",
         )
         .await?;
     let Some(row) = read.query_opt(&statement, &[&WORTH_A_LOOK_MS]).await? else {
