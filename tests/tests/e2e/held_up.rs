@@ -107,6 +107,8 @@ async fn only_accounts_whose_balance_somebody_keeps_locked_wait() {
     let mut kept: Vec<Merchant> = (0..KEPT)
         .map(|n| merchant(&scene, &format!("kept-{n}")))
         .collect();
+    let known = async || (kept[0].client.balance().await.unwrap().status == 0).then_some(());
+    until("the accounts", known, || scene.platform.log_tail()).await;
     let orders = kept.iter_mut().enumerate().map(async |(n, merchant)| {
         let ends = [BY_QUESTION, BY_PUSH].map(|way| item(&format!("{way}-{n}"), way, n));
         merchant
