@@ -15,7 +15,7 @@ use reqwest::{Client, Method, Response, StatusCode, redirect::Policy};
 use servers::Servers;
 use store::Store;
 use store::intake::{Asked, BatchClaim, Intake, NewBatch, NewOrder, SignedRequest};
-use store::life::{Outcome, Room};
+use store::life::{Locking, Outcome, Room};
 use store::operators::Role;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -341,6 +341,9 @@ async fn live_through(store: &Store, catalogue: &Catalogue) -> [OrderCode; 2] {
             actor: None,
         },
     });
-    store.record(outcomes.collect(), catalogue).await.unwrap();
+    store
+        .record(outcomes.collect(), catalogue, Locking::Wait)
+        .await
+        .unwrap();
     codes
 }
