@@ -58,6 +58,9 @@ struct Overload {
     over: Step,
     /// The modest load alone, beside one account that is much larger, beside the flood, and beside the crowd.
     alone: Step,
+    /// As much as the modest load and the large account together, but evenly from all: how much of what the large one costs the others is
+    /// that the machine is busier.
+    as_busy: Step,
     beside_large: Step,
     large: Step,
     beside_flood: Step,
@@ -98,6 +101,11 @@ pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> 
                 .map(|of| ratio(step, &overload.alone, of).unwrap_or(f64::NAN));
             println!("  beside {beside}: accepted {accepted:.2}, delivered {delivered:.2}");
         }
+        let [accepted, delivered] = [accepted_p99, delivered_p99]
+            .map(|of| ratio(&overload.beside_large, &overload.as_busy, of).unwrap_or(f64::NAN));
+        println!(
+            "  and beside the large one, to what it is when all together send as much: accepted {accepted:.2}, delivered {delivered:.2}"
+        );
         println!(
             "  connections of the crowd that were open at the end: {}",
             overload.held_open
@@ -133,6 +141,12 @@ async fn overload(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Re
     let like_others = does * MODEST / f64::from(ACCOUNTS - 1);
     let one_sends = |rate| steps::offer(&one, rate, flags.modest);
     let large = one_sends(like_others * FLOOD);
+    let both = does * MODEST + like_others * FLOOD;
+    let spread = Offer {
+        sizes: vec![MODEST_BATCH],
+        ..even.clone()
+    };
+    let as_busy = steps::make(stage, roles, &steps::offer(&spread, both, flags.modest)).await?;
     let (beside_large, large) = side_by_side(stage, roles, &others, &large).await?;
     let flood = one_sends(does / f64::from(ACCOUNTS) * FLOOD);
     let (beside_flood, flood) = side_by_side(stage, roles, &others, &flood).await?;
@@ -144,6 +158,7 @@ async fn overload(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Re
         capacity,
         over,
         alone,
+        as_busy,
         beside_large,
         large,
         beside_flood,
@@ -189,10 +204,11 @@ impl Overload {
         self.over.finished.unwrap_or_default() / self.capacity.orders_per_second
     }
 
-    fn steps(&self) -> [(&'static str, &Step); 7] {
+    fn steps(&self) -> [(&'static str, &Step); 8] {
         [
             ("overload", &self.over),
             ("others_alone", &self.alone),
+            ("all_as_busy", &self.as_busy),
             ("others_beside_large", &self.beside_large),
             ("large", &self.large),
             ("others_beside_flood", &self.beside_flood),
@@ -227,6 +243,8 @@ impl Overload {
         let figures = json!({
             "capacity_per_second": round(self.capacity.orders_per_second),
             "goodput_of_capacity": round(self.goodput()),
+            "large_to_as_busy_accepted_p99_ratio": ratio(large, &self.as_busy, accepted_p99).map(round),
+            "large_to_as_busy_delivered_p99_ratio": ratio(large, &self.as_busy, delivered_p99).map(round),
             "large_accepted_p99_ratio": ratio(large, alone, accepted_p99).map(round),
             "large_delivered_p99_ratio": ratio(large, alone, delivered_p99).map(round),
             "flood_accepted_p99_ratio": ratio(flood, alone, accepted_p99).map(round),
