@@ -28,7 +28,7 @@ use crate::{AttemptNo, AttemptState, Epoch, Money, OrderState, SupplierId, UnixM
 
 /// How long a claim lasts: the longest call, and time to record what came of it.
 pub const LEASE: Duration = Duration::from_mins(1);
-/// How soon an order looks again when its supplier has no room, or somebody keeps locked what its end needs.
+/// How soon an order looks again when its supplier has no room, at first.
 const ROOM_WAIT: Duration = Duration::from_secs(1);
 /// How soon an order looks again when no supplier is open, at first and at most: the longer it has waited, the seldomer it looks.
 const WAY_WAIT: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
@@ -294,11 +294,15 @@ impl AttemptChange {
     }
 }
 
-/// What is written of an order that cannot be moved now, because somebody keeps what its end needs: it is looked at again, and until then
-/// it does not stand before others that are due.
+/// What is written of an order that is due and cannot be moved now, because there is no room for its call, or somebody keeps what its end
+/// needs: it is looked at again, the seldomer the longer it has waited, and until then it does not stand before others that are due.
 pub fn put_off(life: &Life, now: UnixMs) -> Change {
+    let since = life
+        .live_attempt()
+        .map_or(life.created_at, |a| a.last_call_at);
+    let wait = (now.since(since) / 4).clamp(ROOM_WAIT, WAY_WAIT.1);
     Change {
-        wait: Wait::Check(now.after(ROOM_WAIT)),
+        wait: Wait::Check(now.after(wait)),
         doubt: Doubt::Keep,
         ..life.unchanged()
     }

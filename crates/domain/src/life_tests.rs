@@ -531,3 +531,21 @@ fn an_adjustment_brings_what_was_paid_to_what_is_owed() {
     assert_eq!(adjustment(yuan(49), yuan(49), true), yuan(0));
     assert_eq!(adjustment(yuan(49), yuan(0), false), yuan(0));
 }
+
+#[test]
+fn what_is_put_off_stays_as_it_is_and_looks_again_the_seldomer_the_longer_it_waits() {
+    let wait_after = |asked_s| {
+        let life = submitted("query", AttemptState::Unknown, asked_s);
+        let change = put_off(&life, NOW);
+        assert_eq!(
+            (change.state, change.epoch, &change.attempt, change.call),
+            (life.state, life.epoch, &AttemptChange::Keep, None)
+        );
+        change.wait
+    };
+    let seconds = |s| Wait::Check(NOW.after(Duration::from_secs(s)));
+    for (asked, wait) in [(1, 1), (40, 10), (4_000, 30)] {
+        assert_eq!(wait_after(asked), seconds(wait), "{asked}");
+    }
+    assert_eq!(put_off(&stored(), NOW).wait, seconds(1));
+}

@@ -30,14 +30,17 @@ pub(crate) struct DueLoop {
 impl DueLoop {
     /// Runs until `shutdown`.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
+        // A look that waits for room gets its share of it; one that does not comes quickly to those whose suppliers have some.
+        let mut patient = true;
         loop {
             let more = match self.dispatch.store.lanes_in_use().await {
-                Ok(lanes) => self.look_at_all(lanes, &shutdown).await,
+                Ok(lanes) => self.look_at_all(lanes, patient, &shutdown).await,
                 Err(error) => {
                     tracing::warn!(%error, "cannot look for due orders");
                     false
                 }
             };
+            patient = !patient || !more;
             if more && !shutdown.is_cancelled() {
                 continue;
             }
@@ -50,12 +53,17 @@ impl DueLoop {
     }
 
     /// Returns whether there is probably more.
-    async fn look_at_all(&self, lanes: Vec<Lane>, shutdown: &CancellationToken) -> bool {
+    async fn look_at_all(
+        &self,
+        lanes: Vec<Lane>,
+        patient: bool,
+        shutdown: &CancellationToken,
+    ) -> bool {
         let mut more = false;
         for some in lanes.chunks(LANES_AT_ONCE) {
             let mut looks = FuturesUnordered::new();
             for lane in some {
-                looks.push(self.look_at(lane, shutdown));
+                looks.push(self.look_at(lane, patient, shutdown));
             }
             while let Some(this) = looks.next().await {
                 more |= this;
@@ -64,7 +72,7 @@ impl DueLoop {
         more
     }
 
-    async fn look_at(&self, lane: &Lane, shutdown: &CancellationToken) -> bool {
+    async fn look_at(&self, lane: &Lane, patient: bool, shutdown: &CancellationToken) -> bool {
         let limit = i64::try_from(self.claim_size).unwrap_or(i64::MAX);
         let mut due = match self.dispatch.store.due_orders(lane, limit).await {
             Ok(due) if due.is_empty() => return false,
@@ -75,7 +83,7 @@ impl DueLoop {
             }
         };
         let desk = self.dispatch.desk();
-        let reserved = self.room(lane, &desk, due.len()).await;
+        let reserved = self.room(lane, &desk, due.len(), patient).await;
         let room: usize = reserved.values().map(Reservation::len).sum();
         let all = due.len();
         // What finds no room would only be put off.
@@ -87,11 +95,12 @@ impl DueLoop {
         more
     }
 
-    /// Room at the suppliers that the lane's orders go to first, in line with its fresh orders but not for longer than one look;
-    /// at all others what is there, because an attempt may be at a supplier that no route leads to any more.
-    async fn room(&self, lane: &Lane, desk: &Desk, most: usize) -> Reserved {
+    /// Room at the suppliers that the lane's orders go to first, if `patient` in line with its fresh orders but not for longer than one
+    /// look; at all others what is there, because an attempt may be at a supplier that no route leads to any more.
+    async fn room(&self, lane: &Lane, desk: &Desk, most: usize, patient: bool) -> Reserved {
         let mut reserved = Reserved::new();
-        for counter in desk.first_choices(lane) {
+        let first = desk.first_choices(lane).into_iter();
+        for counter in first.filter(|_| patient) {
             let in_line = counter.limits.reserve(most);
             if let Ok(reservation) = tokio::time::timeout(self.every, in_line).await {
                 reserved.insert(counter.id().clone(), reservation);

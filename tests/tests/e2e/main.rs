@@ -22,6 +22,7 @@ mod distribution;
 mod docs;
 mod endpoints;
 mod feed;
+mod hanging;
 mod harness;
 mod held_up;
 mod keys;

@@ -138,7 +138,8 @@ async fn live_through(
                 if let Some(call) = change.call {
                     let (supplier, call) = claimed_call(&order, &change, call, catalogue)?;
                     if !room.has(&order.key.business, &supplier) {
-                        // Nothing was written yet: the order stays due, and is met again when there is room.
+                        let later = life::put_off(&order.life, order.now);
+                        written.push(Written::new(order, later, None, None, catalogue)?);
                         continue;
                     }
                     let is_new = matches!(change.attempt, AttemptChange::Open { .. });
