@@ -350,6 +350,8 @@ async fn a_day(fleet: &Fleet, ground: &Ground, outside: &Outside, merchant: &mut
         "/products",
         "/suppliers",
         "/lanes",
+        "/lanes/mobile/calling",
+        "/lanes/mobile/asked",
         "/parked",
         "/callbacks",
         "/endpoints",
