@@ -18,6 +18,7 @@ pub mod life;
 mod money;
 mod order_facts;
 pub mod product;
+mod reason;
 pub mod reference;
 pub mod schedule;
 mod state;
@@ -33,5 +34,6 @@ pub use ids::{
 };
 pub use money::{Money, MoneyError};
 pub use order_facts::OrderFacts;
+pub use reason::Reason;
 pub use state::{AttemptState, OrderState};
 pub use verdict::{Evidence, Source, Verdict};
