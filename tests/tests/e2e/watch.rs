@@ -93,6 +93,8 @@ async fn every_described_metric_is_shown_and_no_other() {
     let mut scene = Scene::start_with(&[("REFILL__ADMIN__LOOK_EVERY_MS", "1000")]).await;
     scene.merchant.order("seen", 20).await;
     scene.merchant.wait_for_all_reports(&scene.outside).await;
+    let nowhere = format!("{}/v1/nowhere", scene.platform.openapi);
+    assert!(get(&nowhere).await.contains("no such path"));
     let url = format!("{}/metrics", scene.platform.admin);
     let all = described();
     let missing = RefCell::new(Vec::<String>::new());
@@ -133,6 +135,14 @@ async fn every_described_metric_is_shown_and_no_other() {
         ("refill_doubts_money_yuan{kind=\"doubt\"}", 0.0),
         ("refill_orders_finished_total{state=\"succeeded\"}", 20.0),
         ("refill_ingress_accepted_seconds_count", 1.0),
+        (
+            "refill_ingress_refused_total{path=\"none\",reason=\"no_such_path\"}",
+            1.0,
+        ),
+        (
+            "refill_ingress_refused_total{path=\"order/batch\",reason=\"overloaded\"}",
+            0.0,
+        ),
         ("refill_hint_late_seconds_count{lane=\"mobile\"}", 20.0),
         ("refill_supplier_calls_in_flight{supplier=\"swift\"}", 0.0),
     ] {
