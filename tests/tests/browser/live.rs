@@ -33,3 +33,42 @@ async fn the_overviews_numbers_change_while_the_page_stays() {
     assert_eq!(browser.complaints().await, Vec::<String>::new());
     scene.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_on_a_link_stays_on_it_while_the_page_changes_around_it() {
+    const ALARM: &str = "//section[@class='alarms']//a[contains(., 'paused')]";
+    let scene = Scene::start().await;
+    let browser = admin(&scene, Kind::Desk).await;
+    let done = |args: &[&str]| {
+        let said = scene.platform.tool(args);
+        assert!(said.status.success(), "{said:?}");
+    };
+    browser
+        .find("//*[@id='live']//a[@href='/lanes/mobile/asked']")
+        .await;
+    let focus = |selector: &str| format!("document.querySelector(\"{selector}\").focus()");
+    browser
+        .value(&focus("#live a[href='/lanes/mobile/asked']"))
+        .await;
+    // What comes before it moves it.
+    done(&["supplier", "pause", "swift", "--reason", "a test"]);
+    browser.find(ALARM).await;
+    let on = "document.activeElement.getAttribute('href')";
+    assert_eq!(browser.value(on).await, "/lanes/mobile/asked");
+
+    // A link that is there no more is kept as long as somebody is on it, and the page says that it is old.
+    browser.value(&focus(".alarms a[href*='swift']")).await;
+    done(&["supplier", "resume", "swift"]);
+    browser
+        .find("//*[@id='live'][contains(@class, 'stale')]")
+        .await;
+    assert!(browser.has(ALARM).await);
+    assert_eq!(browser.value(on).await, "/suppliers#supplier-swift");
+    browser.value("document.activeElement.blur()").await;
+    browser
+        .find("//*[@id='live'][not(contains(@class, 'stale'))]")
+        .await;
+    assert!(!browser.has(ALARM).await);
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    scene.end().await;
+}
