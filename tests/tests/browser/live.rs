@@ -45,17 +45,17 @@ async fn whoever_is_on_a_link_stays_on_it_while_the_page_changes_around_it() {
         assert!(said.status.success(), "{said:?}");
     };
     browser
-        .find("//*[@id='live']//a[@href='/lanes/mobile/asked']")
+        .find("//*[@id='live']//a[@href='/lanes#lane-mobile']")
         .await;
     let focus = |selector: &str| format!("document.querySelector(\"{selector}\").focus()");
     browser
-        .value(&focus("#live a[href='/lanes/mobile/asked']"))
+        .value(&focus("#live a[href='/lanes#lane-mobile']"))
         .await;
     // What comes before it moves it.
     done(&["supplier", "pause", "swift", "--reason", "a test"]);
     browser.find(ALARM).await;
     let on = "document.activeElement.getAttribute('href')";
-    assert_eq!(browser.value(on).await, "/lanes/mobile/asked");
+    assert_eq!(browser.value(on).await, "/lanes#lane-mobile");
 
     // A link that is there no more is kept as long as somebody is on it, and the page says that it is old.
     let aside = "INSERT INTO endpoints (endpoint, state, reason, probe_at)
