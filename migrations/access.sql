@@ -1,5 +1,5 @@
 -- Who may do what. Carried out by `refill migrate` after the migrations, every time and as a whole, in one transaction: what does not stand
--- here is taken away. A new table needs a line here (tests/tests/e2e/rights.rs looks for those that have none).
+-- here is taken away. A new table needs a line here (tests/tests/e2e/rights/refused.rs looks for those that have none).
 --
 -- ingress, fulfillment, callback and console stand for the users that these roles of the fleet come as (refill_ingress …), catalog for
 -- whoever imports the catalogue and seals its secrets, readonly for people and tools that only look; fleet for the first four, all for all.

@@ -1,7 +1,7 @@
 //! The `callback` role: it tells merchants what became of their orders (`CONTRACT.md` §6).
 //!
-//! Depends on `domain`, `openapi` (the report and its signature), `store` (reports that wait), `queue` (hints) and `retry`. It knows
-//! nothing of suppliers.
+//! Depends on `domain`, `openapi` (the report and its signature), `store` (reports that wait), `queue` (hints), `retry` and `traces`. It
+//! knows nothing of suppliers.
 //!
 //! Read `sender.rs` first: one report's way from claim to record. `hints.rs`, `due.rs` and `overtaking.rs` (by `looks.rs`) bring the work, `judge.rs` says what an answer
 //! means, `names.rs` where a report may go (by the rule in `openapi`), `slots.rs` who has to wait (by what `pace.rs`, `standing.rs` and `egress.rs` know of

@@ -2,18 +2,24 @@
 "use strict";
 const live = document.getElementById("live");
 const source = new EventSource("/live");
-const links = (root) => [...root.querySelectorAll("a")];
 let heard = Date.now();
+// The links that lead where this one leads: several may, and their number tells them apart.
+const twins = (root, link) => [...root.querySelectorAll("a")].filter((one) => one.getAttribute("href") === link.getAttribute("href"));
+const again = (page, link) => {
+  const there = twins(page, link);
+  return there[twins(live, link).indexOf(link)] ?? there[0];
+};
 source.addEventListener("page", (event) => {
+  const page = new DOMParser().parseFromString(event.data, "text/html");
+  const focused = live.contains(document.activeElement) ? document.activeElement : null;
+  const link = focused?.matches("a[href]") ? again(page, focused) : null;
+  // Whoever is on a link by keyboard stays on it, wherever it has gone. Whoever is about to press a button, or is on a link that is there no
+  // more, sees what they saw, and soon that it is old.
+  if (focused && !link) return;
   heard = Date.now();
   live.classList.remove("stale");
-  const page = new DOMParser().parseFromString(event.data, "text/html");
-  // Whoever is on a link by keyboard stays on it. Whoever is about to press a button sees what they saw.
-  const focused = document.activeElement;
-  const again = links(page)[links(live).indexOf(focused)];
-  if (live.contains(focused) && again?.getAttribute("href") !== focused.getAttribute("href")) return;
   live.replaceChildren(...page.body.childNodes);
-  again?.focus({ preventScroll: true });
+  link?.focus({ preventScroll: true });
 });
 source.addEventListener("stale", () => live.classList.add("stale"));
 source.addEventListener("error", () => {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::{Money, SupplierId};
+use domain::Money;
 use store::endpoints::{EndpointLine, Standing};
 use store::gates::{Pause, SupplierLine};
 use store::instances::Instance;
@@ -13,12 +13,14 @@ use crate::queues::QueueLine;
 use crate::tongue::Words;
 use crate::words::{age, counted, money};
 
-const DOUBTS: i64 = 20;
-const DOUBT_OLD: Duration = Duration::from_hours(4);
-const DOUBTFUL_MONEY: Money = Money::from_yuan(10_000);
+const CASES: i64 = 20;
+const CASE_OLD: Duration = Duration::from_hours(4);
+const CASE_MONEY: Money = Money::from_yuan(10_000);
 const OUTBOX_OLD: Duration = Duration::from_mins(1);
 const BLOCKED: Duration = Duration::from_secs(5);
 const LANE_OLD: Duration = Duration::from_mins(5);
+const OVERDUE: Duration = Duration::from_mins(5);
+const UNANSWERED: Duration = Duration::from_hours(1);
 const REPORT_LATE: Duration = Duration::from_mins(1);
 const REPORTS_GIVEN_UP: i64 = 50;
 /// What every fleet has; a process of `refill dev` is all of them.
@@ -35,97 +37,86 @@ pub(crate) struct Facts<'f> {
     pub(crate) queues: Option<&'f [QueueLine]>,
 }
 
-/// What is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wrong {
-    RoleGone,
-    Blocked,
-    BrokerAway,
-    OutboxOld,
-    LaneWaits,
-    NobodyTakes,
-    Tripped,
-    ReportsLate,
-    DoubtfulMoney,
-    DoubtOld,
-    DoubtsMany,
-    Parked,
-    ReportsGivenUp,
-    EndpointsAside,
-    Paused,
-    VersionsDiffer,
+macro_rules! wrongs {
+    ($($wrong:ident: $urgency:ident, $section:literal, $page:literal, $words:ident;)*) => {
+        /// What is wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Wrong {
+            $($wrong,)*
+        }
+
+        impl Wrong {
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$wrong,)*];
+
+            const fn urgency(self) -> Urgency {
+                match self {
+                    $(Self::$wrong => Urgency::$urgency,)*
+                }
+            }
+
+            /// Its section in the runbook.
+            pub(crate) const fn section(self) -> &'static str {
+                match self {
+                    $(Self::$wrong => $section,)*
+                }
+            }
+
+            /// Where it is looked at; `{}` stands for the place.
+            const fn page(self) -> &'static str {
+                match self {
+                    $(Self::$wrong => $page,)*
+                }
+            }
+
+            const fn words(self, w: &Words) -> &'static str {
+                match self {
+                    $(Self::$wrong => w.$words,)*
+                }
+            }
+        }
+    };
+}
+
+// Each with what it takes: whether somebody gets up for it, its section in the runbook, where it is looked at, its words.
+wrongs! {
+    RoleGone: Now, "RefillRoleGone", "/#instances", a_role_gone;
+    Blocked: Now, "RefillDatabaseBlocked", "/", a_blocked;
+    BlockedByUnknown: Now, "RefillDatabaseBlocked", "/", a_blocked_by_unknown;
+    BrokerAway: Now, "RefillBrokerDisconnected", "/lanes", broker_away;
+    OutboxOld: Now, "RefillOutboxTooOld", "/lanes", a_outbox_old;
+    LaneWaits: Now, "RefillOrdersWait", "/lanes#lane-{}", a_lane_waits;
+    NobodyTakes: Now, "RefillNoDeliveries", "/lanes", a_nobody_takes;
+    ClaimsOverdue: Now, "RefillClaimsOverdue", "/lanes/{}/calling", a_claims_overdue;
+    Unanswered: Later, "RefillOrdersUnanswered", "/lanes/{}/asked", a_unanswered;
+    Tripped: Now, "RefillBreakerOpen", "/suppliers#supplier-{}", tripped;
+    ReportsLate: Now, "RefillReportsLate", "/callbacks", a_reports_late;
+    DoubtfulMoney: Now, "RefillDoubtsMoney", "/doubts", a_doubtful_money;
+    DoubtOld: Later, "RefillDoubtOld", "/doubts", a_doubt_old;
+    DoubtsMany: Later, "RefillDoubtsMany", "/doubts", wait_for_person;
+    ContradictedMoney: Now, "RefillDoubtsMoney", "/discrepancies", a_contradicted_money;
+    DiscrepancyOld: Later, "RefillDoubtOld", "/discrepancies", a_discrepancy_old;
+    DiscrepanciesMany: Later, "RefillDoubtsMany", "/discrepancies", a_discrepancies_many;
+    Parked: Later, "RefillMessagesParked", "/parked", a_parked;
+    ReportsGivenUp: Later, "RefillReportsParked", "/callbacks", reports_parked;
+    EndpointsAside: Later, "RefillReportsParked", "/endpoints", endpoints_aside;
+    SupplierPaused: Later, "RefillOrdersWait", "/suppliers#supplier-{}", paused;
+    LanePaused: Later, "RefillOrdersWait", "/lanes#lane-{}", paused;
+    VersionsDiffer: Later, "RefillVersionsDiffer", "/#instances", a_versions_differ;
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Urgency {
+    /// Somebody gets up for it.
+    Now,
+    /// Within the working day.
+    Later,
 }
 
 impl Wrong {
     /// Whether somebody gets up for it.
-    pub(crate) const fn is_urgent(self) -> bool {
-        matches!(
-            self,
-            Self::RoleGone
-                | Self::Blocked
-                | Self::BrokerAway
-                | Self::OutboxOld
-                | Self::LaneWaits
-                | Self::NobodyTakes
-                | Self::Tripped
-                | Self::ReportsLate
-                | Self::DoubtfulMoney
-        )
-    }
-
-    /// Its section in the runbook.
-    pub(crate) const fn section(self) -> &'static str {
-        match self {
-            Self::RoleGone => "RefillRoleGone",
-            Self::Blocked => "RefillDatabaseBlocked",
-            Self::BrokerAway => "RefillBrokerDisconnected",
-            Self::OutboxOld => "RefillOutboxTooOld",
-            Self::LaneWaits | Self::Paused => "RefillOrdersWait",
-            Self::NobodyTakes => "RefillNoDeliveries",
-            Self::Tripped => "RefillBreakerOpen",
-            Self::ReportsLate => "RefillReportsLate",
-            Self::DoubtfulMoney => "RefillDoubtsMoney",
-            Self::DoubtOld => "RefillDoubtOld",
-            Self::DoubtsMany => "RefillDoubtsMany",
-            Self::Parked => "RefillMessagesParked",
-            Self::ReportsGivenUp | Self::EndpointsAside => "RefillReportsParked",
-            Self::VersionsDiffer => "RefillVersionsDiffer",
-        }
-    }
-
-    /// Where it is looked at.
-    const fn page(self) -> &'static str {
-        match self {
-            Self::RoleGone | Self::VersionsDiffer => "/#instances",
-            Self::Blocked => "/",
-            Self::BrokerAway | Self::OutboxOld | Self::LaneWaits | Self::NobodyTakes => "/lanes",
-            Self::Tripped | Self::Paused => "/suppliers",
-            Self::ReportsLate | Self::ReportsGivenUp => "/callbacks",
-            Self::DoubtfulMoney | Self::DoubtOld | Self::DoubtsMany => "/doubts",
-            Self::Parked => "/parked",
-            Self::EndpointsAside => "/endpoints",
-        }
-    }
-
-    const fn words(self, w: &Words) -> &'static str {
-        match self {
-            Self::RoleGone => w.a_role_gone,
-            Self::Blocked => w.a_blocked,
-            Self::BrokerAway => w.broker_away,
-            Self::OutboxOld => w.a_outbox_old,
-            Self::LaneWaits => w.a_lane_waits,
-            Self::NobodyTakes => w.a_nobody_takes,
-            Self::Tripped => w.tripped,
-            Self::ReportsLate => w.a_reports_late,
-            Self::DoubtfulMoney => w.a_doubtful_money,
-            Self::DoubtOld => w.a_doubt_old,
-            Self::DoubtsMany => w.wait_for_person,
-            Self::Parked => w.a_parked,
-            Self::ReportsGivenUp => w.reports_parked,
-            Self::EndpointsAside => w.endpoints_aside,
-            Self::Paused => w.paused,
-            Self::VersionsDiffer => w.a_versions_differ,
-        }
+    pub(crate) fn is_urgent(self) -> bool {
+        self.urgency() == Urgency::Now
     }
 }
 
@@ -138,7 +129,7 @@ pub(crate) struct Alarm {
     /// How much, or for how long.
     pub(crate) measure: String,
     /// Where it is looked at.
-    pub(crate) page: &'static str,
+    pub(crate) page: String,
 }
 
 impl Alarm {
@@ -155,26 +146,17 @@ pub(crate) fn alarms(facts: &Facts<'_>) -> Vec<Alarm> {
             wrong,
             place: place.to_owned(),
             measure,
-            page: wrong.page(),
+            page: wrong.page().replace("{}", place),
         });
     };
     fleet(facts, &mut raise);
     blocked(&facts.vitals.blocked, &mut raise);
     lanes(facts, &mut raise);
-    suppliers(facts, &mut raise);
+    tripped(facts, &mut raise);
     reports(facts, &mut raise);
-    doubts(&facts.vitals.doubts, &mut raise);
-    doubts(&facts.vitals.discrepancies, &mut raise);
-    // A lane is paused on a page of its own.
-    for pause in facts.pauses.iter().filter(|pause| pause.supplier.is_none()) {
-        let lane = pause.lane.as_ref().map_or("", |lane| lane.as_str());
-        found.push(Alarm {
-            wrong: Wrong::Paused,
-            place: lane.to_owned(),
-            measure: pause.by.clone(),
-            page: "/lanes",
-        });
-    }
+    cases(&facts.vitals.doubts, DOUBTS, &mut raise);
+    cases(&facts.vitals.discrepancies, DISCREPANCIES, &mut raise);
+    pauses(facts, &mut raise);
     found.sort_by_key(|alarm| !alarm.wrong.is_urgent());
     found
 }
@@ -197,13 +179,14 @@ fn fleet(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
 /// Who keeps the lock is the place: a person ends that session, by its process at the server.
 fn blocked(blocked: &BlockedVitals, raise: &mut impl FnMut(Wrong, &str, String)) {
     if blocked.longest > BLOCKED {
-        let holder = blocked.holder.as_ref();
-        let who = holder.map(|h| format!("{} ({}, pid {})", h.application, h.user, h.pid));
-        raise(
-            Wrong::Blocked,
-            &who.unwrap_or_default(),
-            age(blocked.longest),
-        );
+        let waited = age(blocked.longest);
+        match &blocked.holder {
+            Some(by) => {
+                let who = format!("{} ({}, pid {})", by.application, by.user, by.pid);
+                raise(Wrong::Blocked, &who, waited);
+            }
+            None => raise(Wrong::BlockedByUnknown, "", waited),
+        }
     }
 }
 
@@ -216,6 +199,16 @@ fn lanes(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
         let oldest = lane.oldest_unasked();
         if oldest > LANE_OLD && !lane.is_paused {
             raise(Wrong::LaneWaits, lane.lane.as_str(), age(oldest));
+        }
+        if lane.overdue > OVERDUE {
+            raise(Wrong::ClaimsOverdue, lane.lane.as_str(), age(lane.overdue));
+        }
+        if lane.asked.oldest > UNANSWERED {
+            raise(
+                Wrong::Unanswered,
+                lane.lane.as_str(),
+                age(lane.asked.oldest),
+            );
         }
     }
     let Some(queues) = facts.queues else {
@@ -233,7 +226,7 @@ fn lanes(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
     }
 }
 
-fn suppliers(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
+fn tripped(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
     for supplier in facts
         .suppliers
         .iter()
@@ -243,12 +236,16 @@ fn suppliers(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
             raise(Wrong::Tripped, supplier.id.as_str(), reason.clone());
         }
     }
-    let named = facts.pauses.iter().filter_map(|pause| {
-        let supplier: &SupplierId = pause.supplier.as_ref()?;
-        Some((supplier, pause))
-    });
-    for (supplier, pause) in named {
-        raise(Wrong::Paused, supplier.as_str(), pause.by.clone());
+}
+
+fn pauses(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
+    for pause in facts.pauses {
+        let (wrong, place) = match (&pause.supplier, &pause.lane) {
+            (Some(supplier), _) => (Wrong::SupplierPaused, supplier.as_str()),
+            (None, Some(lane)) => (Wrong::LanePaused, lane.as_str()),
+            (None, None) => continue,
+        };
+        raise(wrong, place, pause.by.clone());
     }
 }
 
@@ -267,15 +264,28 @@ fn reports(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
     }
 }
 
-fn doubts(cases: &DoubtVitals, raise: &mut impl FnMut(Wrong, &str, String)) {
-    if cases.money > DOUBTFUL_MONEY {
-        raise(Wrong::DoubtfulMoney, "", money(cases.money));
+/// What is wrong with a kind of case: too much money, too old, too many.
+type CaseWrongs = [Wrong; 3];
+const DOUBTS: CaseWrongs = [Wrong::DoubtfulMoney, Wrong::DoubtOld, Wrong::DoubtsMany];
+const DISCREPANCIES: CaseWrongs = [
+    Wrong::ContradictedMoney,
+    Wrong::DiscrepancyOld,
+    Wrong::DiscrepanciesMany,
+];
+
+fn cases(
+    cases: &DoubtVitals,
+    [much, old, many]: CaseWrongs,
+    raise: &mut impl FnMut(Wrong, &str, String),
+) {
+    if cases.money > CASE_MONEY {
+        raise(much, "", money(cases.money));
     }
-    if cases.waiting.oldest > DOUBT_OLD {
-        raise(Wrong::DoubtOld, "", age(cases.waiting.oldest));
+    if cases.waiting.oldest > CASE_OLD {
+        raise(old, "", age(cases.waiting.oldest));
     }
-    if cases.waiting.count > DOUBTS {
-        raise(Wrong::DoubtsMany, "", counted(cases.waiting.count));
+    if cases.waiting.count > CASES {
+        raise(many, "", counted(cases.waiting.count));
     }
 }
 

@@ -1,14 +1,15 @@
 //! Which facts raise which alarms.
 
-use domain::{Endpoint, Lane, UnixMs};
+use domain::{Endpoint, Lane, SupplierId, UnixMs};
 use queue::QueueName;
 use store::vitals::{Holder, LaneVitals, ReportVitals, Waiting};
 use uuid::Uuid;
 
 use super::Wrong::{
-    Blocked, BrokerAway, DoubtOld, DoubtfulMoney, DoubtsMany, EndpointsAside, LaneWaits,
-    NobodyTakes, OutboxOld, Parked, Paused, ReportsGivenUp, ReportsLate, RoleGone, Tripped,
-    VersionsDiffer,
+    Blocked, BlockedByUnknown, BrokerAway, ClaimsOverdue, ContradictedMoney, DiscrepanciesMany,
+    DiscrepancyOld, DoubtOld, DoubtfulMoney, DoubtsMany, EndpointsAside, LanePaused, LaneWaits,
+    NobodyTakes, OutboxOld, Parked, ReportsGivenUp, ReportsLate, RoleGone, SupplierPaused, Tripped,
+    Unanswered, VersionsDiffer,
 };
 use super::*;
 
@@ -63,8 +64,8 @@ fn waiting(count: i64, oldest: Duration) -> Waiting {
 
 fn cases() -> DoubtVitals {
     DoubtVitals {
-        waiting: waiting(DOUBTS, DOUBT_OLD),
-        money: DOUBTFUL_MONEY,
+        waiting: waiting(CASES, CASE_OLD),
+        money: CASE_MONEY,
     }
 }
 
@@ -80,7 +81,8 @@ fn well() -> Known {
                 stored: waiting(10_000, LANE_OLD),
                 waiting: waiting(10_000, LANE_OLD),
                 calling: waiting(9, LANE_OLD * 2),
-                asked: waiting(9, LANE_OLD * 2),
+                overdue: OVERDUE,
+                asked: waiting(9, UNANSWERED),
             }],
             suppliers: vec![],
             doubts: cases(),
@@ -157,12 +159,27 @@ fn each_fact_beyond_its_bound_raises_its_alarm() {
             one(Blocked, "psql (ops, pid 7)", "5 s"),
         ),
         (
+            raised(|k| {
+                k.vitals.blocked.longest += A_LITTLE;
+                k.vitals.blocked.holder = None;
+            }),
+            one(BlockedByUnknown, "", "5 s"),
+        ),
+        (
             raised(|k| k.vitals.outbox.oldest += A_LITTLE),
             one(OutboxOld, "", "60 s"),
         ),
         (
             raised(|k| k.vitals.lanes[0].waiting.oldest += A_LITTLE),
             one(LaneWaits, "mobile", "5 min"),
+        ),
+        (
+            raised(|k| k.vitals.lanes[0].overdue += A_LITTLE),
+            one(ClaimsOverdue, "mobile", "5 min"),
+        ),
+        (
+            raised(|k| k.vitals.lanes[0].asked.oldest += A_LITTLE),
+            one(Unanswered, "mobile", "60 min"),
         ),
         (
             raised(|k| k.queues = Some(vec![line(mobile(), 7, 0)])),
@@ -178,7 +195,7 @@ fn each_fact_beyond_its_bound_raises_its_alarm() {
         ),
         (
             raised(|k| k.pauses = vec![pause(Some("swift"), None)]),
-            one(Paused, "swift", "wang"),
+            one(SupplierPaused, "swift", "wang"),
         ),
         (
             raised(|k| k.vitals.reports.overdue += A_LITTLE),
@@ -193,8 +210,20 @@ fn each_fact_beyond_its_bound_raises_its_alarm() {
             one(DoubtsMany, "", "21"),
         ),
         (
-            raised(|k| k.vitals.discrepancies.waiting.oldest += A_LITTLE),
+            raised(|k| k.vitals.doubts.waiting.oldest += A_LITTLE),
             one(DoubtOld, "", "4 h"),
+        ),
+        (
+            raised(|k| k.vitals.discrepancies.waiting.count += 1),
+            one(DiscrepanciesMany, "", "21"),
+        ),
+        (
+            raised(|k| k.vitals.discrepancies.waiting.oldest += A_LITTLE),
+            one(DiscrepancyOld, "", "4 h"),
+        ),
+        (
+            raised(|k| k.vitals.discrepancies.money = Money::from_yuan(10_001)),
+            one(ContradictedMoney, "", "10,001.00"),
         ),
         (
             raised(|k| k.vitals.doubts.money = Money::from_yuan(10_001)),
@@ -209,9 +238,12 @@ fn each_fact_beyond_its_bound_raises_its_alarm() {
             one(VersionsDiffer, "", "1, 2"),
         ),
     ];
-    for (got, expected) in tests {
+    for (got, expected) in &tests {
         assert_eq!(got, expected);
     }
+    let tested = |wrong: &Wrong| tests.iter().any(|(_, one)| one[0].0 == *wrong);
+    let others: Vec<_> = Wrong::ALL.iter().filter(|wrong| !tested(wrong)).collect();
+    assert_eq!(others, [&EndpointsAside, &LanePaused]);
 }
 
 #[test]
@@ -221,7 +253,7 @@ fn a_lane_that_is_paused_waits_because_somebody_wants_it_to() {
         known.vitals.lanes[0].is_paused = true;
         known.pauses = vec![pause(None, Some("mobile"))];
     });
-    assert_eq!(late, one(Paused, "mobile", "wang"));
+    assert_eq!(late, one(LanePaused, "mobile", "wang"));
 }
 
 #[test]
@@ -271,30 +303,33 @@ fn the_urgent_come_first() {
 fn each_alarm_has_its_section_and_is_as_urgent_as_its_alert() {
     let runbook = include_str!("../../../deploy/RUNBOOK.md");
     let alerts = include_str!("../../../deploy/prometheus/alerts.yml");
-    for wrong in [
-        RoleGone,
-        Blocked,
-        BrokerAway,
-        OutboxOld,
-        LaneWaits,
-        NobodyTakes,
-        Tripped,
-        ReportsLate,
-        DoubtfulMoney,
-        DoubtOld,
-        DoubtsMany,
-        Parked,
-        ReportsGivenUp,
-        EndpointsAside,
-        Paused,
-        VersionsDiffer,
-    ] {
+    for &wrong in Wrong::ALL {
         let section = wrong.section();
         assert!(runbook.contains(&format!("\n### {section}\n")), "{section}");
         let (_, alert) = alerts.split_once(&format!("alert: {section}\n")).unwrap();
         let severity = alert.split("severity: ").nth(1).unwrap();
         let pages = severity.starts_with("page");
         // That something is paused is a word of a person, not a fault.
-        assert!(wrong == Paused || pages == wrong.is_urgent(), "{section}");
+        let is_wanted = [SupplierPaused, LanePaused].contains(&wrong);
+        assert!(is_wanted || pages == wrong.is_urgent(), "{section}");
     }
+}
+
+#[test]
+fn an_alarm_leads_to_where_its_orders_are() {
+    let mut known = well();
+    known.vitals.lanes[0].overdue += A_LITTLE;
+    known.vitals.lanes[0].asked.oldest += A_LITTLE;
+    known.vitals.discrepancies.waiting.count += 1;
+    known.pauses = vec![pause(Some("swift"), Some("mobile"))];
+    let pages: Vec<_> = known.alarms().into_iter().map(|a| a.page).collect();
+    assert_eq!(
+        pages,
+        [
+            "/lanes/mobile/calling",
+            "/lanes/mobile/asked",
+            "/discrepancies",
+            "/suppliers#supplier-swift"
+        ]
+    );
 }

@@ -1,5 +1,6 @@
 //! The pages, one file each; here are their addresses.
 
+mod at_suppliers;
 mod audit;
 mod batch;
 mod businesses;
@@ -42,6 +43,7 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .route("/doubts/{code}/{step}", post(doubts::say))
         .route("/suppliers", get(gates::suppliers))
         .route("/lanes", get(gates::lanes))
+        .route("/lanes/{lane}/{standing}", get(at_suppliers::orders))
         .route("/parked", get(parked::parked))
         .route("/parked/{step}", post(parked::settle))
         .route("/endpoints", get(gates::endpoints))

@@ -4,7 +4,8 @@
 //!
 //! Read `life.rs` first: the life of an order and its attempts, the one decision that everything else carries out.
 //! `tests/search.rs` tries that decision against every schedule of two workers, and against wrong variants of itself.
-//! Then `verdict.rs` (what suppliers say), `card.rs` (what they promise), `product.rs` (what merchants may ask for).
+//! Then `reason.rs` (why an order waits for a person), `verdict.rs` (what suppliers say), `card.rs` (what they promise), `product.rs`
+//! (what merchants may ask for).
 
 mod account;
 mod batch_facts;
@@ -18,6 +19,7 @@ pub mod life;
 mod money;
 mod order_facts;
 pub mod product;
+mod reason;
 pub mod reference;
 pub mod schedule;
 mod state;
@@ -33,5 +35,6 @@ pub use ids::{
 };
 pub use money::{Money, MoneyError};
 pub use order_facts::OrderFacts;
+pub use reason::Reason;
 pub use state::{AttemptState, OrderState};
 pub use verdict::{Evidence, Source, Verdict};

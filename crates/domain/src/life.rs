@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use crate::card::{Resubmit, SupplierCard};
 use crate::verdict::{Evidence, Source, Verdict};
-use crate::{AttemptNo, AttemptState, Epoch, Money, OrderState, SupplierId, UnixMs};
+use crate::{AttemptNo, AttemptState, Epoch, Money, OrderState, Reason, SupplierId, UnixMs};
 
 /// How long a claim lasts: the longest call, and time to record what came of it.
 pub const LEASE: Duration = Duration::from_mins(1);
@@ -388,11 +388,7 @@ fn open(life: &Life, world: &World<'_>) -> Decision {
 fn pursue(life: &Life, attempt: &Attempt, world: &World<'_>) -> Decision {
     let mut change = life.unchanged();
     let Some(card) = (world.card)(&attempt.supplier) else {
-        change.set_aside(
-            "the supplier is no longer in the catalogue",
-            None,
-            world.now,
-        );
+        change.set_aside(Reason::SupplierGone, None, world.now);
         return change.into();
     };
     match next_step(attempt, card, world.now) {
@@ -416,7 +412,7 @@ enum Step {
     Again,
     Ask,
     Later(UnixMs),
-    Person(&'static str),
+    Person(Reason),
 }
 
 fn next_step(attempt: &Attempt, card: &SupplierCard, now: UnixMs) -> Step {
@@ -431,12 +427,8 @@ fn next_step(attempt: &Attempt, card: &SupplierCard, now: UnixMs) -> Step {
     };
     let query_until = known_from.after(card.query_for);
     match card.resubmit {
-        Resubmit::Never if !accepted => {
-            Step::Person("the call's outcome is unknown and the supplier cannot be asked")
-        }
-        Resubmit::Never if now >= query_until => {
-            Step::Person("the supplier accepted the order and has not reported its end")
-        }
+        Resubmit::Never if !accepted => Step::Person(Reason::CannotBeAsked),
+        Resubmit::Never if now >= query_until => Step::Person(Reason::AcceptedWithoutEnd),
         Resubmit::Never => Step::Later(query_until),
         Resubmit::Idempotent if !accepted => {
             // It has to arrive while the supplier still remembers the number.
@@ -444,14 +436,12 @@ fn next_step(attempt: &Attempt, card: &SupplierCard, now: UnixMs) -> Step {
             if arrived_by <= attempt.first_call_at.after(card.resubmit_for) {
                 Step::Again
             } else {
-                Step::Person(
-                    "the outcome stayed unknown for as long as the same number may be sent again",
-                )
+                Step::Person(Reason::UnknownForTooLong)
             }
         }
         Resubmit::Idempotent | Resubmit::Query => {
             if now >= query_until {
-                Step::Person("the supplier has not reported an end for as long as it may be asked")
+                Step::Person(Reason::NoEndForTooLong)
             } else if now < first_query_at {
                 Step::Later(first_query_at)
             } else {
@@ -517,11 +507,7 @@ fn heard(
     };
     let Some(card) = (world.card)(&attempt.supplier) else {
         change.attempt = AttemptChange::Note { no: attempt.no };
-        change.set_aside(
-            "the supplier is no longer in the catalogue",
-            None,
-            world.now,
-        );
+        change.set_aside(Reason::SupplierGone, None, world.now);
         return change.into();
     };
     match verdict {
@@ -554,7 +540,7 @@ fn heard(
         }
         Verdict::Discrepant { reason } => {
             change.attempt = set(AttemptState::Unknown);
-            change.set_aside(reason, Some(card), world.now);
+            change.set_aside_as_said(reason, Some(card), world.now);
         }
         Verdict::Accepted | Verdict::Processing => {
             change.attempt = set(AttemptState::Accepted);
@@ -645,13 +631,9 @@ fn is_proof(life: &Life, attempt: &Attempt, card: &SupplierCard) -> bool {
 /// Something is said about what has ended: kept, and looked into where it contradicts.
 fn after_the_end(life: &Life, attempt: &Attempt, verdict: &Verdict) -> Decision {
     let contradiction = match (attempt.state, verdict) {
-        (AttemptState::NotCharged, Verdict::Succeeded { .. }) => {
-            Some("the supplier reports a charge for an attempt that was closed as not charged")
-        }
-        (AttemptState::Charged, Verdict::Failed { .. }) => {
-            Some("the supplier reports a failure for an attempt that was closed as charged")
-        }
-        (_, Verdict::Discrepant { .. }) => Some("the supplier reports what does not fit the order"),
+        (AttemptState::NotCharged, Verdict::Succeeded { .. }) => Some(Reason::ChargeAfterAll),
+        (AttemptState::Charged, Verdict::Failed { .. }) => Some(Reason::FailureAfterAll),
+        (_, Verdict::Discrepant { .. }) => Some(Reason::UnfitAfterTheEnd),
         _ => None,
     };
     match contradiction {
@@ -659,9 +641,9 @@ fn after_the_end(life: &Life, attempt: &Attempt, verdict: &Verdict) -> Decision 
         Some(_) if attempt.last_verdict == Some(verdict.number()) => {
             Decision::Ignore(Ignored::Final)
         }
-        Some(text) => {
+        Some(reason) => {
             let mut change = life.noted(attempt.no);
-            change.discrepancy = Some(text.into());
+            change.discrepancy = Some(reason.text().into());
             change.into()
         }
         None => Decision::Ignore(Ignored::Final),
@@ -799,7 +781,12 @@ impl Change {
         self.wait = Wait::Nothing;
     }
 
-    fn set_aside(&mut self, reason: &str, card: Option<&SupplierCard>, now: UnixMs) {
+    fn set_aside(&mut self, reason: Reason, card: Option<&SupplierCard>, now: UnixMs) {
+        self.set_aside_as_said(reason.text(), card, now);
+    }
+
+    /// The reason is what a verdict says (`Reason` where it is ours).
+    fn set_aside_as_said(&mut self, reason: &str, card: Option<&SupplierCard>, now: UnixMs) {
         self.doubt = Doubt::Open(reason.to_owned());
         self.wait = card.map_or(Wait::Nothing, |card| next_look_in_doubt(card, now));
     }

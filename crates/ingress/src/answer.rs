@@ -172,6 +172,51 @@ impl Refusal {
         }
     }
 
+    /// The reason in a word, for `/metrics`: what a caller sent is never in it.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::NoSuchPath => "no_such_path",
+            Self::WrongMethod => "wrong_method",
+            Self::NotJson => "not_json",
+            Self::BodyTooLarge(_) => "body_too_large",
+            Self::BodySlow => "body_slow",
+            Self::BodyCut => "body_cut",
+            Self::ContentCoding => "content_coding",
+            Self::Header(_) => "header",
+            Self::TimestampFar(_) => "timestamp_far",
+            Self::WrongSignature => "wrong_signature",
+            Self::AddressRefused => "address",
+            Self::NonceRepeated => "nonce_repeated",
+            Self::Body(_) => "body",
+            Self::OtherBusiness => "other_business",
+            Self::Items(_) => "items",
+            Self::NotItsMerchant => "not_its_merchant",
+            Self::NoProduct => "no_product",
+            Self::NoOrder => "no_order",
+            Self::NoBatch => "no_batch",
+            Self::OffSale => "off_sale",
+            Self::NoSupplier => "no_supplier",
+            Self::OtherContent => "other_content",
+            Self::NumbersUsed(_) => "numbers_used",
+            Self::OutOfStock => "out_of_stock",
+            Self::BalanceInsufficient => "balance",
+            Self::RateLimited => "rate_limited",
+            Self::Overloaded => "overloaded",
+            Self::TooLate => "too_late",
+            Self::Store(error) => match error {
+                StoreError::CommitUnknown => "commit_unknown",
+                StoreError::Away(_) => "database_away",
+                StoreError::TooSlow => "database_slow",
+                StoreError::Contended(_) => "database_contended",
+                StoreError::Refused(_)
+                | StoreError::Unreadable(_)
+                | StoreError::Schema(_)
+                | StoreError::Setting { .. } => "database",
+            },
+            Self::Broken => "broken",
+        }
+    }
+
     /// The items' problems, for `data`.
     const fn data(&self) -> Option<&ItemProblems> {
         match self {

@@ -20,6 +20,10 @@ pub fn describe_meters() {
         "refill_ingress_requests_total",
         "Answered requests, by path, HTTP status and the contract's status (empty where the contract does not speak)."
     );
+    describe_counter!(
+        "refill_ingress_refused_total",
+        "Refused requests, by path and reason, finer than the contract's status. Suppliers' pushes are not among them."
+    );
     describe_histogram!(
         "refill_ingress_request_seconds",
         Unit::Seconds,
@@ -70,6 +74,10 @@ pub(crate) fn begun(settings: &Settings) {
     gauge!("refill_ingress_in_flight_most").set(number(settings.max_in_flight));
     gauge!("refill_ingress_connections_most").set(number(settings.max_connections));
     connections(0);
+    for reason in ["overloaded", "too_late", "rate_limited", "database_slow"] {
+        counter!("refill_ingress_refused_total", "path" => BATCHES, "reason" => reason)
+            .increment(0);
+    }
     counter!("refill_ingress_batches_total").increment(0);
     counter!("refill_ingress_orders_total").increment(0);
     for outcome in ["confirmed", "not_confirmed", "no_place"] {
@@ -103,6 +111,11 @@ pub(crate) fn answered(path: &'static str, http: u16, status: Option<i32>, took:
     let status = status.map(|s| s.to_string()).unwrap_or_default();
     counter!("refill_ingress_requests_total", "path" => path, "http" => http.to_string(), "status" => status).increment(1);
     histogram!("refill_ingress_request_seconds", "path" => path).record(took.as_secs_f64());
+}
+
+/// One request that is not done, and why.
+pub(crate) fn refused(path: &'static str, reason: &'static str) {
+    counter!("refill_ingress_refused_total", "path" => path, "reason" => reason).increment(1);
 }
 
 /// One batch that is stored now.

@@ -123,6 +123,7 @@ fn pushed(front: &Arc<Front>) -> MethodRouter {
 fn nowhere(refusal: &Refusal) -> Response<Body> {
     let response = refusal.response();
     let status = refusal.decide().status.number();
+    meters::refused(NOWHERE, refusal.word());
     meters::answered(
         NOWHERE,
         response.status().as_u16(),
@@ -149,13 +150,14 @@ where
         .ok()
 }
 
-/// Logs a refusal and gives its status. What strangers can cause at will is not worth a line.
+/// Counts and logs a refusal and gives its status. What strangers can cause at will is not worth a line.
 fn refused(path: &'static str, refusal: &Refusal) -> i32 {
     if let Refusal::Store(error) = refusal {
         tracing::error!(%error, path, "the database failed a request");
     } else {
         tracing::debug!(path, reason = %refusal, "request refused");
     }
+    meters::refused(path, refusal.word());
     refusal.decide().status.number()
 }
 

@@ -57,6 +57,11 @@ pub(crate) fn describe_meters() {
         "Age of the oldest of them, by lane and state; 0: there is none."
     );
     describe_gauge!(
+        "refill_claims_overdue_seconds",
+        Unit::Seconds,
+        "For how long the lease of a claimed order has been over without a worker that took it up again, of the lane's first one; 0: none is."
+    );
+    describe_gauge!(
         "refill_lane_paused",
         "Whether a person keeps new orders of the lane from all suppliers: 1, or 0."
     );
@@ -163,6 +168,8 @@ fn tell(vitals: &Vitals) {
             gauge!("refill_orders_open_oldest_age_seconds", "lane" => name.clone(), "state" => state)
                 .set(oldest.as_secs_f64());
         }
+        gauge!("refill_claims_overdue_seconds", "lane" => name.clone())
+            .set(lane.overdue.as_secs_f64());
         gauge!("refill_lane_paused", "lane" => name).set(flag(lane.is_paused));
     }
     for supplier in &vitals.suppliers {

@@ -2,6 +2,7 @@
 //!
 //! Accounts leave this room masked, and vouchers not at all: whoever looks into an order need not be able to use it.
 
+mod at_suppliers;
 mod books;
 mod pulse;
 mod search;
@@ -19,6 +20,7 @@ use crate::reads::order_state;
 use crate::session::{Session, in_ms};
 use crate::{Store, StoreError};
 
+pub use at_suppliers::AtSupplier;
 pub use books::{BalanceLine, LedgerLine};
 pub use pulse::{OUTCOMES_OF, Pulse, SupplierOutcomes};
 pub use search::FoundOrder;

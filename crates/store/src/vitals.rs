@@ -70,6 +70,8 @@ pub struct LaneVitals {
     pub waiting: Waiting,
     /// Claimed: a worker asks a supplier now, or was lost while it did.
     pub calling: Waiting,
+    /// For how long the first of their leases has been over and nobody has taken its order up; zero: none is.
+    pub overdue: Duration,
     /// Asked at a supplier, waiting for the next look. Doubts are not among them.
     pub asked: Waiting,
 }
@@ -176,7 +178,8 @@ async fn lanes(read: &Transaction<'_>) -> Result<Vec<LaneVitals>, StoreError> {
         .prepare_cached(
             "SELECT l.lane, EXISTS (SELECT FROM pauses p WHERE p.supplier_id = '' AND p.lane = l.lane),
                     (extract(epoch FROM now()) * 1000)::bigint, hints.n, first_hint.code, leases.n, leases.code,
-                    looks.waiting, looks.first_waiting, looks.asked, looks.first_asked
+                    looks.waiting, looks.first_waiting, looks.asked, looks.first_asked,
+                    coalesce((extract(epoch FROM now() - leases.due_at) * 1000)::bigint, 0)
              FROM (SELECT lane FROM products UNION SELECT lane FROM lane_marks) l,
              LATERAL (SELECT count(*) AS n FROM (SELECT FROM timers
                       WHERE lane = l.lane AND kind = 0 ORDER BY business_id, order_code LIMIT $1) t) hints,
@@ -189,8 +192,8 @@ async fn lanes(read: &Transaction<'_>) -> Result<Vec<LaneVitals>, StoreError> {
                               WHERE t.lane = l.lane AND t.kind = 0 AND t.business_id > w.business_id
                               ORDER BY t.business_id, t.order_code LIMIT 1) n)
                       SELECT min(f.order_code::text)::uuid AS code FROM (SELECT order_code FROM walk LIMIT $2) f) first_hint,
-             LATERAL (SELECT count(*) AS n, min(t.order_code::text)::uuid AS code FROM (SELECT order_code FROM timers
-                      WHERE lane = l.lane AND kind = 1 AND kind > 0 ORDER BY due_at LIMIT $1) t) leases,
+             LATERAL (SELECT count(*) AS n, min(t.order_code::text)::uuid AS code, min(t.due_at) AS due_at
+                      FROM (SELECT order_code, due_at FROM timers WHERE lane = l.lane AND kind = 1 AND kind > 0 ORDER BY due_at LIMIT $1) t) leases,
              LATERAL (SELECT count(*) FILTER (WHERE o.state = 0) AS waiting,
                              (min(t.order_code::text) FILTER (WHERE o.state = 0))::uuid AS first_waiting,
                              count(*) FILTER (WHERE o.state = 1 AND NOT d.in_doubt) AS asked,
@@ -215,6 +218,7 @@ async fn lanes(read: &Transaction<'_>) -> Result<Vec<LaneVitals>, StoreError> {
             calling: waiting(row, 5, now),
             waiting: waiting(row, 7, now),
             asked: waiting(row, 9, now),
+            overdue: ms(row.get(11)),
         }
     };
     Ok(rows.iter().map(lane).collect())

@@ -2,7 +2,7 @@
 //!
 //! A partial success, or an amount or account that is not ours, is a discrepancy for a person, never a success.
 
-use domain::{Money, MoneyError, Verdict};
+use domain::{Money, MoneyError, Reason, Verdict};
 
 use crate::call::{Heard, QueryCall};
 
@@ -27,9 +27,7 @@ impl Told {
     /// What is left of it when it is held against the order.
     pub(crate) fn against(self, ours: &QueryCall<'_>, http_status: Option<u16>) -> Heard {
         let verdict = match self.contradiction(ours) {
-            Some(reason) => Verdict::Discrepant {
-                reason: reason.to_owned(),
-            },
+            Some(reason) => reason.into(),
             None => self.verdict,
         };
         Heard {
@@ -40,25 +38,25 @@ impl Told {
         }
     }
 
-    fn contradiction(&self, ours: &QueryCall<'_>) -> Option<&'static str> {
+    fn contradiction(&self, ours: &QueryCall<'_>) -> Option<Reason> {
         if self.account.as_deref().is_some_and(|a| a != ours.account) {
-            return Some("the supplier names another account than the order's");
+            return Some(Reason::OtherAccount);
         }
         if self
             .ordered
             .as_ref()
             .is_some_and(|a| *a != Ok(ours.face_value))
         {
-            return Some("the supplier names another face value than the order's");
+            return Some(Reason::OtherFaceValue);
         }
         match (&self.verdict, self.charged.as_ref()) {
             (Verdict::Succeeded { .. }, Some(charged)) if *charged != Ok(ours.face_value) => {
-                Some("the supplier charged another amount than the order's face value")
+                Some(Reason::OtherAmount)
             }
             (Verdict::Failed { .. } | Verdict::Rejected { .. }, Some(charged))
                 if *charged != Ok(Money::ZERO) =>
             {
-                Some("the supplier reports a failure, and an amount that was charged")
+                Some(Reason::ChargedFailure)
             }
             _ => None,
         }

@@ -22,6 +22,7 @@ async fn places(browser: &Browser, scene: &Scene) -> Vec<String> {
         [
             "/orders?q=ten",
             "/batches/shop?number=ten",
+            "/lanes/mobile/asked",
             "/businesses/shop",
             "/password",
         ]

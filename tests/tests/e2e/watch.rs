@@ -93,6 +93,8 @@ async fn every_described_metric_is_shown_and_no_other() {
     let mut scene = Scene::start_with(&[("REFILL__ADMIN__LOOK_EVERY_MS", "1000")]).await;
     scene.merchant.order("seen", 20).await;
     scene.merchant.wait_for_all_reports(&scene.outside).await;
+    let nowhere = format!("{}/v1/nowhere", scene.platform.openapi);
+    assert!(get(&nowhere).await.contains("no such path"));
     let url = format!("{}/metrics", scene.platform.admin);
     let all = described();
     let missing = RefCell::new(Vec::<String>::new());
@@ -133,6 +135,14 @@ async fn every_described_metric_is_shown_and_no_other() {
         ("refill_doubts_money_yuan{kind=\"doubt\"}", 0.0),
         ("refill_orders_finished_total{state=\"succeeded\"}", 20.0),
         ("refill_ingress_accepted_seconds_count", 1.0),
+        (
+            "refill_ingress_refused_total{path=\"none\",reason=\"no_such_path\"}",
+            1.0,
+        ),
+        (
+            "refill_ingress_refused_total{path=\"order/batch\",reason=\"overloaded\"}",
+            0.0,
+        ),
         ("refill_hint_late_seconds_count{lane=\"mobile\"}", 20.0),
         ("refill_supplier_calls_in_flight{supplier=\"swift\"}", 0.0),
     ] {
@@ -170,6 +180,10 @@ async fn what_waits_is_told_with_its_age_and_its_money() {
     let doubt = "INSERT INTO doubts (business_id, order_code, doubt_no, kind, reason, opened_at)
                  SELECT business_id, order_code, 1, 'discrepancy', 'a test', now() - interval '1 hour' FROM orders LIMIT 2";
     scene.ground.ask(doubt).await;
+    // A claim that no worker takes up, because there is no such order.
+    let lost = "INSERT INTO lane_marks (lane, newest_code) VALUES ('nobodys', gen_random_uuid());
+                INSERT INTO timers SELECT 'shop', gen_random_uuid(), 'nobodys', 1, now() - n * interval '1 hour' FROM generate_series(-2, 2) n";
+    scene.ground.ask(lost).await;
     scene
         .ground
         .ask("UPDATE balances SET held = held + 12345 WHERE business_id = 'shop'")
@@ -202,12 +216,18 @@ async fn what_waits_is_told_with_its_age_and_its_money() {
             "{begins}: {exposition}"
         );
     }
-    assert!(
-        told(
-            &exposition,
-            "refill_doubts_oldest_age_seconds{kind=\"discrepancy\"}"
-        ) >= 3_600.0
-    );
+    for (begins, least) in [
+        (
+            "refill_doubts_oldest_age_seconds{kind=\"discrepancy\"}",
+            3_600.0,
+        ),
+        ("refill_claims_overdue_seconds{lane=\"nobodys\"}", 7_200.0),
+    ] {
+        let so = told(&exposition, begins);
+        assert!(so >= least && so < least + 600.0, "{begins}: {so}");
+    }
+    let overdue = "refill_claims_overdue_seconds{lane=\"mobile\"}";
+    assert_eq!(sample(&exposition, overdue), Some(0.0));
     let age = "refill_orders_open_oldest_age_seconds{lane=\"mobile\",state=\"waiting\"}";
     assert!(told(&exposition, age) > 0.0);
     // It is broken on purpose, so there is nothing to check.

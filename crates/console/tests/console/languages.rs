@@ -34,6 +34,16 @@ async fn every_page_is_told_in_both_languages() {
         ("/discrepancies".to_owned(), "Discrepancies", "账实不符"),
         ("/suppliers".to_owned(), "Success rate", "成功率"),
         ("/lanes".to_owned(), "Waiting for a worker", "等待处理"),
+        (
+            "/lanes/mobile/calling".to_owned(),
+            "In a call",
+            "没有这样的订单",
+        ),
+        (
+            "/lanes/mobile/asked".to_owned(),
+            "Asked, not answered",
+            "已提交待结果",
+        ),
         ("/endpoints".to_owned(), "All are well", "全部正常"),
         (
             "/callbacks?business=b1".to_owned(),

@@ -195,6 +195,42 @@ async fn what_is_not_there_or_not_readable_is_a_page_too() {
 }
 
 #[tokio::test]
+async fn an_alarm_about_orders_at_a_supplier_leads_to_these_orders() {
+    let ground = Ground::new().await;
+    let [charged, doubtful] = ground.orders;
+    let lost = format!(
+        "DELETE FROM timers; INSERT INTO timers (business_id, order_code, lane, kind, due_at)
+         VALUES ('b1', '{doubtful}', 'mobile', 1, now() - interval '6 minutes')"
+    );
+    ground.sql(&lost).await.unwrap();
+    let console = ground.open().await;
+    let viewer = console.signed_in("viewer").await;
+    let (_, overview) = viewer.read("/").await;
+    let alarm = "<a href=\"/lanes/mobile/calling\">A worker was lost with an order and no other takes it up, in the lane <b>mobile</b>: 6 min</a>";
+    assert!(overview.contains(alarm), "{overview}");
+    let is_listed = async |standing: &str| {
+        let (status, page) = viewer.read(&format!("/lanes/mobile/{standing}")).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(!page.contains(&charged.to_string()), "{page}");
+        page.contains(&format!("/orders/{doubtful}"))
+    };
+    assert!(is_listed("calling").await && !is_listed("asked").await);
+    // What is in doubt waits for a person and no longer for its supplier.
+    ground.sql("UPDATE timers SET kind = 2").await.unwrap();
+    assert!(!is_listed("calling").await && !is_listed("asked").await);
+    let closed = "UPDATE doubts SET closed_at = now(), closed_by = 'wang'";
+    ground.sql(closed).await.unwrap();
+    assert!(!is_listed("calling").await && is_listed("asked").await);
+    for path in ["/lanes/mobile/stored", "/lanes/mobile/%00/x"] {
+        assert_eq!(viewer.read(path).await.0, StatusCode::NOT_FOUND, "{path}");
+    }
+    let (status, _) = viewer.read("/lanes/%00/asked").await;
+    assert_eq!(status, StatusCode::OK);
+    console.close().await;
+    ground.end().await;
+}
+
+#[tokio::test]
 async fn a_caller_that_never_ends_its_head_does_not_hold_up_the_end() {
     let pages = Pages::without_a_database().await;
     let mut slow = tokio::net::TcpStream::connect(pages.at).await.unwrap();

@@ -4,6 +4,7 @@ use domain::{
     BusinessId, Money, OrderCode, OrderKey, OrderState, ProductCode, UnixMs, masked_account,
     reference,
 };
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::one_moment;
@@ -11,7 +12,7 @@ use crate::reads::order_state;
 use crate::{Store, StoreError};
 
 /// The most orders that one search finds.
-const MOST_FOUND: i64 = 50;
+pub(super) const MOST_FOUND: i64 = 50;
 /// Longer than any number that a merchant may give (`CONTRACT.md` §3), in characters.
 const LONGEST_NUMBER: usize = 64;
 
@@ -85,24 +86,24 @@ impl Store {
             let rows = read.query(&statement, &[&code, &query, &MOST_FOUND]).await?;
             read.commit().await?;
             session.give_back();
-            rows.iter()
-                .map(|row| {
-                    Ok(FoundOrder {
-                        key: OrderKey {
-                            business: BusinessId::new(row.get::<_, String>(0)),
-                            order: OrderCode::from_uuid(row.get(1)),
-                        },
-                        biz_code: row.get(2),
-                        batch_biz_code: row.get(3),
-                        product: ProductCode::new(row.get::<_, String>(4)),
-                        account: masked_account(row.get(5)),
-                        price: Money::from_units(row.get(6)),
-                        state: order_state(row.get(7))?,
-                        created_at: UnixMs(row.get(8)),
-                    })
-                })
-                .collect()
+            rows.iter().map(found).collect()
         })
         .await
     }
+}
+
+pub(super) fn found(row: &Row) -> Result<FoundOrder, StoreError> {
+    Ok(FoundOrder {
+        key: OrderKey {
+            business: BusinessId::new(row.get::<_, String>(0)),
+            order: OrderCode::from_uuid(row.get(1)),
+        },
+        biz_code: row.get(2),
+        batch_biz_code: row.get(3),
+        product: ProductCode::new(row.get::<_, String>(4)),
+        account: masked_account(row.get(5)),
+        price: Money::from_units(row.get(6)),
+        state: order_state(row.get(7))?,
+        created_at: UnixMs(row.get(8)),
+    })
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use domain::Verdict;
 use domain::card::MoneyUnit;
+use domain::{Reason, Verdict};
 
 use super::Fields;
 use super::sign::ApiKey;
@@ -91,9 +91,7 @@ fn verdict(state: &str, remark: &str, voucher: &str) -> Verdict {
         "-1" => Verdict::Failed {
             reason: words::reason(remark, "the supplier has cancelled the order"),
         },
-        "3" => Verdict::Discrepant {
-            reason: "the supplier reports a partial success".into(),
-        },
+        "3" => Reason::PartialSuccess.into(),
         other => Verdict::Unknown {
             reason: format!("state {} is not listed", words::detail(other)),
         },
