@@ -56,8 +56,8 @@ const ELSEWHERE: [&str; 8] = [
 
 /// Scenarios that are prepared or brought to their end at the same time.
 const AT_ONCE: usize = 3;
-/// Scenarios that are under way at the same time: most of them wait for a lease.
-const UNDER_WAY: usize = 48;
+/// Scenarios that are under way at the same time. Half of all wait for a lease, meanwhile the others have their turn.
+const UNDER_WAY: usize = 120;
 
 fn all() -> Vec<Scenario> {
     let mut scenarios = vec![];
@@ -85,6 +85,7 @@ async fn whatever_happens_at_whichever_point_every_order_ends_well() {
     let begun = std::time::Instant::now();
     let only = std::env::var("CRASH_ONLY").unwrap_or_default();
     let ground = Arc::new(Ground::own().await);
+    victim::migrate_template(&ground);
     let outside = Arc::new(Outside::start().await);
     let stage = Arc::new(Stage::new(ground, outside, AT_ONCE));
     let results: Vec<(Scenario, Result<Seen, String>)> = futures::stream::iter(all())

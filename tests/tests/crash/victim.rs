@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::harness::platform::{catalogue, root, start_dev};
-use crate::harness::{Outside, PATIENCE};
+use crate::harness::{Ground, Outside, PATIENCE};
 
 const CATALOGUE: &str = include_str!("catalogue.toml");
 
@@ -34,6 +34,19 @@ pub(crate) fn binary() -> &'static Path {
         std::fs::copy(folder.join("refill"), &armed).unwrap();
         armed
     })
+}
+
+/// Gives the schema to every database that is made from now on, so that no process has to.
+pub(crate) fn migrate_template(ground: &Ground) {
+    let mut template = reqwest::Url::parse(&ground.database_url).unwrap();
+    template.set_path("template1");
+    let migrated = Command::new(binary())
+        .arg("migrate")
+        .env("DATABASE_URL", template.as_str())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&migrated.stderr);
+    assert!(migrated.status.success(), "{said}");
 }
 
 /// What a process of this scenario needs to know.

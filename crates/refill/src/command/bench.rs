@@ -25,6 +25,8 @@ mod stage;
 mod steps;
 mod table;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -146,16 +148,24 @@ impl Flags {
 }
 
 pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> {
-    let kept = flags.data.clone();
-    let folder = kept.clone().unwrap_or_else(|| {
-        std::env::temp_dir().join(format!("refill-bench-{}", std::process::id()))
-    });
-    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let servers = dev::start_servers_that_count(&settings, &folder).await?;
+    let fresh;
+    let folder = if let Some(kept) = &flags.data {
+        kept
+    } else {
+        // PostgreSQL's own user goes in too.
+        let open = Permissions::from_mode(0o755);
+        fresh = tempfile::Builder::new()
+            .prefix("refill-bench-")
+            .permissions(open)
+            .tempdir()?;
+        fresh.path()
+    };
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let servers = dev::start_servers_that_count(&settings, folder).await?;
     let place = Place {
         settings: &settings,
         servers: &servers,
-        folder: &folder,
+        folder,
     };
     let measuring = async {
         match &flags.only {
@@ -173,12 +183,9 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> 
         () = told_to_stop() => Err(anyhow::anyhow!("stopped before the end")),
     };
     if told.is_err() {
-        eprintln!("{}", roles::last_words(&folder));
+        eprintln!("{}", roles::last_words(folder));
     }
     servers.stop().await;
-    if kept.is_none() {
-        let _ = std::fs::remove_dir_all(&folder);
-    }
     told
 }
 

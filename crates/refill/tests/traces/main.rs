@@ -1,7 +1,5 @@
 //! An order's way as one trace: told to a collector by the roles as processes of their own, over the broker and the database. And what is
 //! told of a collector that is away.
-//!
-//! Built with the feature `otel`: `cargo test -p refill --features otel --test traces`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
