@@ -208,6 +208,7 @@ impl Refusal {
                 StoreError::Away(_) => "database_away",
                 StoreError::TooSlow => "database_slow",
                 StoreError::Contended(_) => "database_contended",
+                StoreError::Locked => "locked",
                 StoreError::Refused(_)
                 | StoreError::Unreadable(_)
                 | StoreError::Schema(_)
