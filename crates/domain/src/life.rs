@@ -32,8 +32,11 @@ pub const LEASE: Duration = Duration::from_mins(1);
 const ROOM_WAIT: Duration = Duration::from_secs(1);
 /// How soon an order looks again when no supplier is open, at first and at most: the longer it has waited, the seldomer it looks.
 const WAY_WAIT: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
-/// The most attempts of one order.
-const MAX_ATTEMPTS: usize = 40;
+/// How soon an order looks again whose call was not sent (no connection, as a rule), at first and at most: a quarter of its age.
+const UNSENT_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(10));
+/// The most attempts of one order that were sent, and that are kept of it in all: who waits a day for a supplier makes 170 that were not.
+const MAX_SENT: usize = 40;
+const MAX_ATTEMPTS: usize = 300;
 
 /// One order as it was read under its row lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -526,8 +529,9 @@ fn heard(
             move_on(life, &mut change, reason, world);
         }
         Verdict::NotSent if source == Source::Submit && attempt.calls <= 1 => {
+            let wait = world.now.since(life.created_at) / 4;
             change.attempt = set(AttemptState::NotCharged);
-            change.wait = Wait::Check(world.now.after(ROOM_WAIT));
+            change.wait = Wait::Check(world.now.after(wait.clamp(UNSENT_WAIT.0, UNSENT_WAIT.1)));
         }
         Verdict::NotFound if is_proof(life, attempt, card) => {
             change.attempt = set(AttemptState::NotCharged);
@@ -714,7 +718,8 @@ impl Life {
     /// The ways whose suppliers have not refused the order. A call that was never sent is no refusal.
     fn untried<'a>(&'a self, world: &'a World<'_>) -> impl Iterator<Item = &'a Way> {
         let not_sent = Some(Verdict::NotSent.number());
-        let spent = self.attempts.len() >= MAX_ATTEMPTS;
+        let sent = self.attempts.iter().filter(|a| a.last_verdict != not_sent);
+        let spent = sent.count() >= MAX_SENT || self.attempts.len() >= MAX_ATTEMPTS;
         world.ways.iter().filter(move |way| {
             !spent
                 && !self

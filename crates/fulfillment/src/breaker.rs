@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::life::LEASE;
-use domain::{Source, Verdict};
 use tokio::time::Instant;
+
+use crate::call::Showing;
 
 /// Half of the time that is looked back.
 const HALF: Duration = Duration::from_secs(15);
@@ -67,26 +68,23 @@ impl Breaker {
         self.state().probing = Some(Instant::now());
     }
 
-    /// Takes the outcome of a call. Answers of any kind are good; only silence and nonsense are not.
-    pub(crate) fn hear(&self, source: Source, verdict: &Verdict, is_probe: bool) -> Option<News> {
-        if source != Source::Submit {
-            return None;
-        }
-        let failed = matches!(verdict, Verdict::Unknown { .. });
+    /// Takes how the supplier did at a call. Answers of any kind are good; only silence, nonsense and closed doors are not.
+    pub(crate) fn hear(&self, showing: Showing, is_probe: bool) -> Option<News> {
         let mut state = self.state();
         if is_probe {
             state.probing = None;
-            return match verdict {
-                Verdict::NotSent => None,
-                _ if failed => Some(News::Fails),
-                _ => {
-                    (state.now, state.before) = Default::default();
-                    Some(News::Answers)
-                }
-            };
         }
-        if *verdict == Verdict::NotSent {
-            return None;
+        let failed = match showing {
+            Showing::NotTried => return None,
+            Showing::Answered => false,
+            Showing::Failed => true,
+        };
+        if is_probe {
+            if failed {
+                return Some(News::Fails);
+            }
+            (state.now, state.before) = Default::default();
+            return Some(News::Answers);
         }
         state.turn();
         state.now.all += 1;
@@ -122,46 +120,40 @@ impl State {
 mod tests {
     use super::*;
 
-    fn silence() -> Verdict {
-        Verdict::Unknown {
-            reason: "time-out".into(),
-        }
-    }
-
-    fn heard(breaker: &Breaker, verdict: &Verdict, times: usize) -> Option<News> {
+    fn heard(breaker: &Breaker, showing: Showing, times: usize) -> Option<News> {
         (0..times)
-            .map(|_| breaker.hear(Source::Submit, verdict, false))
+            .map(|_| breaker.hear(showing, false))
             .fold(None, |_, news| news)
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_trips_when_many_and_at_least_half_of_the_submits_fail() {
         let breaker = Breaker::new(5);
-        assert_eq!(heard(&breaker, &Verdict::Accepted, 6), None);
-        assert_eq!(heard(&breaker, &silence(), 5), None, "5 of 11");
-        assert_eq!(heard(&breaker, &silence(), 1), Some(News::Fails), "6 of 12");
+        assert_eq!(heard(&breaker, Showing::Answered, 6), None);
+        assert_eq!(heard(&breaker, Showing::Failed, 5), None, "5 of 11");
+        assert_eq!(
+            heard(&breaker, Showing::Failed, 1),
+            Some(News::Fails),
+            "6 of 12"
+        );
         let breaker = Breaker::new(5);
-        assert_eq!(heard(&breaker, &silence(), 4), None);
+        assert_eq!(heard(&breaker, Showing::Failed, 4), None);
         tokio::time::advance(HALF * 2).await;
         assert_eq!(
-            heard(&breaker, &silence(), 4),
+            heard(&breaker, Showing::Failed, 4),
             None,
             "the first ones are forgotten"
         );
         tokio::time::advance(HALF).await;
-        assert_eq!(heard(&breaker, &silence(), 1), Some(News::Fails));
-        assert_eq!(heard(&Breaker::new(0), &silence(), 99), None);
+        assert_eq!(heard(&breaker, Showing::Failed, 1), Some(News::Fails));
+        assert_eq!(heard(&Breaker::new(0), Showing::Failed, 99), None);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn answers_to_questions_and_calls_that_were_not_sent_do_not_count() {
+    async fn what_was_not_put_to_it_and_its_refusals_do_not_count() {
         let breaker = Breaker::new(1);
-        assert_eq!(breaker.hear(Source::Query, &silence(), false), None);
-        assert_eq!(breaker.hear(Source::Submit, &Verdict::NotSent, false), None);
-        let refusal = Verdict::Rejected {
-            reason: "no".into(),
-        };
-        assert_eq!(heard(&breaker, &refusal, 9), None, "a refusal is an answer");
+        assert_eq!(heard(&breaker, Showing::NotTried, 9), None);
+        assert_eq!(heard(&breaker, Showing::Answered, 9), None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -170,10 +162,10 @@ mod tests {
         assert!(breaker.may_probe());
         breaker.probing();
         assert!(!breaker.may_probe());
-        let news = breaker.hear(Source::Submit, &silence(), true);
+        let news = breaker.hear(Showing::Failed, true);
         assert_eq!((news, breaker.may_probe()), (Some(News::Fails), true));
         breaker.probing();
-        let news = breaker.hear(Source::Submit, &Verdict::Accepted, true);
+        let news = breaker.hear(Showing::Answered, true);
         assert_eq!((news, breaker.may_probe()), (Some(News::Answers), true));
         breaker.probing();
         tokio::time::advance(LEASE + HALF).await;

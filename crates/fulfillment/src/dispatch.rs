@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::life::Call;
-use domain::{BusinessId, Evidence, OrderKey, Source, SupplierId, Verdict};
+use domain::{BusinessId, OrderKey, SupplierId};
 use queue::Delivery;
 use retry::Backoff;
 use store::life::{Claimed, Claims, Outcome, Room};
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use traces::TraceParent;
 
-use crate::call;
+use crate::call::{self, Showing};
 use crate::desk::Desk;
 use crate::limits::Reservation;
 use crate::meters::{self, Calling};
@@ -160,9 +160,9 @@ impl Dispatch {
             let Some(counter) = counter else { return };
             let begun = Instant::now();
             let calling = Calling::begin(&claimed.supplier);
-            let evidence = call::make(&claimed, &counter, &catalogue, claimed_at).await;
+            let (evidence, showing) = call::make(&claimed, &counter, &catalogue, claimed_at).await;
             let recording = steps.called(begun, &evidence);
-            counter.limits.learn(begun, faltered(&evidence));
+            counter.limits.learn(begun, showing == Showing::Failed);
             drop((permit, entered, calling));
             meters::called(&claimed.supplier, begun.elapsed());
             let outcome = Outcome {
@@ -177,20 +177,13 @@ impl Dispatch {
                     outcome,
                     supplier: claimed.supplier,
                     deliveries,
+                    showing,
                     is_probe,
                     recording,
                 })
                 .await;
         });
     }
-}
-
-/// Whether the supplier gave no usable answer to an order.
-const fn faltered(evidence: &Evidence) -> bool {
-    matches!(
-        (evidence.source, &evidence.verdict),
-        (Source::Submit, Verdict::Unknown { .. })
-    )
 }
 
 /// Orders at suppliers, by business: one merchant's flood must not fill every supplier (`max_in_flight` of the account).

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use traces::Span;
 
 use crate::breaker::News;
+use crate::call::Showing;
 use crate::desk::Desk;
 use crate::held_up::HeldUp;
 use crate::meters;
@@ -23,6 +24,7 @@ pub(crate) struct Heard {
     pub(crate) outcome: Outcome,
     pub(crate) supplier: SupplierId,
     pub(crate) deliveries: Vec<Delivery>,
+    pub(crate) showing: Showing,
     /// A new order that tried a tripped supplier.
     pub(crate) is_probe: bool,
     /// Ends when it is recorded.
@@ -137,17 +139,16 @@ impl Recorder {
     }
 
     fn news(&self, heard: &Heard) -> Option<News> {
-        let evidence = &heard.outcome.evidence;
         let desk = Arc::clone(&self.pen.desk.borrow());
         let breaker = &desk.counter(&heard.supplier)?.breaker;
-        breaker.hear(evidence.source, &evidence.verdict, heard.is_probe)
+        breaker.hear(heard.showing, heard.is_probe)
     }
 
     /// What cannot be told now is noticed again: the calls go on failing, or the next probe succeeds.
     async fn tell_the_fleet(&self, supplier: &SupplierId, news: News) {
         let told = match news {
             News::Fails => {
-                let reason = "submits without a usable answer";
+                let reason = "orders without a usable answer, or no connection";
                 self.pen.store.trip_breaker(supplier, reason).await
             }
             News::Answers => self.pen.store.close_breaker(supplier).await,

@@ -42,4 +42,5 @@ mod stops;
 mod ten_thousand;
 mod tools;
 mod turns;
+mod unreachable;
 mod watch;
