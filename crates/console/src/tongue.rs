@@ -341,6 +341,7 @@ words! {
     a_nobody_takes: "Messages wait and nobody takes them:", "消息积压且无消费者：";
     a_claims_overdue: "A worker was lost with an order and no other takes it up, in the lane", "实例中断后订单无人接手，通道";
     a_unanswered: "A supplier has an order and does not say how it ended, in the lane", "订单已提交但供应商迟迟未答复结果，通道";
+    a_supplier_fails: "Calls bring no usable answer, at the supplier", "调用未得到可用答复，供应商";
     a_reports_late: "A report at an endpoint that is well is overdue", "健康地址的通知已逾期";
     a_doubtful_money: "Money in doubt, in yuan", "存疑金额（元）";
     a_doubt_old: "A doubt has waited for a person", "存疑订单等待人工已";

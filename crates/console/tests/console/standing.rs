@@ -82,3 +82,30 @@ async fn an_order_that_a_supplier_has_or_may_have_is_at_a_supplier() {
     console.close().await;
     ground.end().await;
 }
+
+#[tokio::test]
+async fn a_supplier_whose_calls_bring_nothing_usable_is_an_alarm_though_it_has_not_tripped() {
+    let ground = Ground::new().await;
+    for number in ["1", "2"] {
+        ground.order_of(number, Verdict::NotSent).await;
+    }
+    let alarm = "Calls bring no usable answer, at the supplier <b>s1</b>";
+    let console = ground.open().await;
+    let (_, page) = console.signed_in("viewer").await.read("/").await;
+    assert!(!page.contains(alarm), "{page}");
+    console.close().await;
+    let reason = "timed out".to_owned();
+    ground.order_of("3", Verdict::Unknown { reason }).await;
+    // One that asks anew: what became of the newest attempts is kept for a while.
+    let console = ground.open().await;
+    let mut viewer = console.signed_in("viewer").await;
+    let (_, page) = viewer.read("/").await;
+    let link = format!("<a href=\"/suppliers#supplier-s1\">{alarm}: 60 %</a>");
+    assert!(page.contains(&link), "{page}");
+    viewer.cookie = format!("{}; lang=zh", viewer.cookie);
+    let (_, page) = viewer.read("/").await;
+    let link = "<a href=\"/suppliers#supplier-s1\">调用未得到可用答复，供应商 <b>s1</b>: 60 %</a>";
+    assert!(page.contains(link), "{page}");
+    console.close().await;
+    ground.end().await;
+}
