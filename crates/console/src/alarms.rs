@@ -1,17 +1,19 @@
 //! What needs somebody now: one pure function, from what the console knows to a list. The bounds are those of
 //! `deploy/prometheus/alerts.yml`, and each alarm has its section in `deploy/RUNBOOK.md`.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use domain::Money;
+use domain::{Money, SupplierId};
 use store::endpoints::{EndpointLine, Standing};
 use store::gates::{Pause, SupplierLine};
 use store::instances::Instance;
+use store::story::SupplierOutcomes;
 use store::vitals::{BlockedVitals, DoubtVitals, Vitals};
 
 use crate::queues::QueueLine;
 use crate::tongue::Words;
-use crate::words::{age, counted, money};
+use crate::words::{age, counted, money, share};
 
 const CASES: i64 = 20;
 const CASE_OLD: Duration = Duration::from_hours(4);
@@ -21,6 +23,9 @@ const BLOCKED: Duration = Duration::from_secs(5);
 const LANE_OLD: Duration = Duration::from_mins(5);
 const OVERDUE: Duration = Duration::from_mins(5);
 const UNANSWERED: Duration = Duration::from_hours(1);
+/// One of so many newest attempts without a usable answer is too many; two of a few are everyday life.
+const UNUSABLE_OF: i64 = 5;
+const UNUSABLE_LEAST: i64 = 3;
 const REPORT_LATE: Duration = Duration::from_mins(1);
 const REPORTS_GIVEN_UP: i64 = 50;
 /// What every fleet has; a process of `refill dev` is all of them.
@@ -30,6 +35,7 @@ const ROLES: [&str; 3] = ["ingress", "fulfillment", "callback"];
 pub(crate) struct Facts<'f> {
     pub(crate) vitals: &'f Vitals,
     pub(crate) suppliers: &'f [SupplierLine],
+    pub(crate) outcomes: &'f HashMap<SupplierId, SupplierOutcomes>,
     pub(crate) pauses: &'f [Pause],
     pub(crate) endpoints: &'f [EndpointLine],
     pub(crate) instances: &'f [Instance],
@@ -90,6 +96,7 @@ wrongs! {
     ClaimsOverdue: Now, "RefillClaimsOverdue", "/lanes/{}/calling", a_claims_overdue;
     Unanswered: Later, "RefillOrdersUnanswered", "/lanes/{}/asked", a_unanswered;
     Tripped: Now, "RefillBreakerOpen", "/suppliers#supplier-{}", tripped;
+    SupplierFails: Later, "RefillSupplierFails", "/suppliers#supplier-{}", a_supplier_fails;
     ReportsLate: Now, "RefillReportsLate", "/callbacks", a_reports_late;
     DoubtfulMoney: Now, "RefillDoubtsMoney", "/doubts", a_doubtful_money;
     DoubtOld: Later, "RefillDoubtOld", "/doubts", a_doubt_old;
@@ -152,7 +159,7 @@ pub(crate) fn alarms(facts: &Facts<'_>) -> Vec<Alarm> {
     fleet(facts, &mut raise);
     blocked(&facts.vitals.blocked, &mut raise);
     lanes(facts, &mut raise);
-    tripped(facts, &mut raise);
+    suppliers(facts, &mut raise);
     reports(facts, &mut raise);
     cases(&facts.vitals.doubts, DOUBTS, &mut raise);
     cases(&facts.vitals.discrepancies, DISCREPANCIES, &mut raise);
@@ -226,14 +233,21 @@ fn lanes(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
     }
 }
 
-fn tripped(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
+fn suppliers(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
     for supplier in facts
         .suppliers
         .iter()
         .filter(|supplier| supplier.is_enabled)
     {
+        let id = supplier.id.as_str();
         if let Some((reason, ..)) = &supplier.tripped {
-            raise(Wrong::Tripped, supplier.id.as_str(), reason.clone());
+            raise(Wrong::Tripped, id, reason.clone());
+        } else if let Some(heard) = facts.outcomes.get(&supplier.id)
+            && heard.unusable >= UNUSABLE_LEAST
+            && heard.unusable * UNUSABLE_OF > heard.heard
+        {
+            let usable = heard.heard - heard.unusable;
+            raise(Wrong::SupplierFails, id, share(heard.unusable, usable));
         }
     }
 }

@@ -8,14 +8,15 @@ use uuid::Uuid;
 use super::Wrong::{
     Blocked, BlockedByUnknown, BrokerAway, ClaimsOverdue, ContradictedMoney, DiscrepanciesMany,
     DiscrepancyOld, DoubtOld, DoubtfulMoney, DoubtsMany, EndpointsAside, LanePaused, LaneWaits,
-    NobodyTakes, OutboxOld, Parked, ReportsGivenUp, ReportsLate, RoleGone, SupplierPaused, Tripped,
-    Unanswered, VersionsDiffer,
+    NobodyTakes, OutboxOld, Parked, ReportsGivenUp, ReportsLate, RoleGone, SupplierFails,
+    SupplierPaused, Tripped, Unanswered, VersionsDiffer,
 };
 use super::*;
 
 struct Known {
     vitals: Vitals,
     suppliers: Vec<SupplierLine>,
+    outcomes: HashMap<SupplierId, SupplierOutcomes>,
     pauses: Vec<Pause>,
     endpoints: Vec<EndpointLine>,
     instances: Vec<Instance>,
@@ -50,6 +51,20 @@ fn pause(supplier: Option<&str>, lane: Option<&str>) -> Pause {
         reason: String::new(),
         since: UnixMs(0),
     }
+}
+
+fn outcomes(heard: i64, unusable: i64) -> (SupplierId, SupplierOutcomes) {
+    let swift = SupplierId::new("swift");
+    let outcomes = SupplierOutcomes {
+        supplier: swift.clone(),
+        charged: heard - unusable,
+        failed: 0,
+        open: unusable,
+        heard,
+        unusable,
+        mean_ms: None,
+    };
+    (swift, outcomes)
 }
 
 fn mobile() -> QueueName {
@@ -109,6 +124,7 @@ fn well() -> Known {
             tripped: None,
             calling: 1,
         }],
+        outcomes: [outcomes(100, 20)].into(),
         pauses: vec![],
         endpoints: vec![],
         instances: ROLES.map(|role| process(role, "1")).to_vec(),
@@ -125,6 +141,7 @@ impl Known {
         alarms(&Facts {
             vitals: &self.vitals,
             suppliers: &self.suppliers,
+            outcomes: &self.outcomes,
             pauses: &self.pauses,
             endpoints: &self.endpoints,
             instances: &self.instances,
@@ -192,6 +209,10 @@ fn each_fact_beyond_its_bound_raises_its_alarm() {
         (
             raised(|k| k.suppliers[0].tripped = Some(("slow".into(), 1, UnixMs(0)))),
             one(Tripped, "swift", "slow"),
+        ),
+        (
+            raised(|k| k.outcomes = [outcomes(100, 21)].into()),
+            one(SupplierFails, "swift", "21 %"),
         ),
         (
             raised(|k| k.pauses = vec![pause(Some("swift"), None)]),
@@ -276,6 +297,24 @@ fn an_endpoint_that_recovers_needs_nobody_and_others_do() {
 }
 
 #[test]
+fn a_supplier_fails_by_more_than_two_calls_and_not_while_it_is_spared() {
+    let few = raised(|k| k.outcomes = [outcomes(2, 2)].into());
+    assert_eq!(few, []);
+    let all = raised(|k| k.outcomes = [outcomes(3, 3)].into());
+    assert_eq!(all, one(SupplierFails, "swift", "100 %"));
+    let tripped = raised(|k| {
+        k.outcomes = [outcomes(3, 3)].into();
+        k.suppliers[0].tripped = Some(("slow".into(), 1, UnixMs(0)));
+    });
+    assert_eq!(tripped, one(Tripped, "swift", "slow"));
+    let off = raised(|k| {
+        k.outcomes = [outcomes(3, 3)].into();
+        k.suppliers[0].is_enabled = false;
+    });
+    assert_eq!(off, []);
+}
+
+#[test]
 fn a_switched_off_supplier_trips_nobody_and_one_process_may_be_all_roles() {
     let off = raised(|known| {
         known.suppliers[0].tripped = Some(("slow".into(), 1, UnixMs(0)));
@@ -322,12 +361,14 @@ fn an_alarm_leads_to_where_its_orders_are() {
     known.vitals.lanes[0].asked.oldest += A_LITTLE;
     known.vitals.discrepancies.waiting.count += 1;
     known.pauses = vec![pause(Some("swift"), Some("mobile"))];
+    known.outcomes = [outcomes(3, 3)].into();
     let pages: Vec<_> = known.alarms().into_iter().map(|a| a.page).collect();
     assert_eq!(
         pages,
         [
             "/lanes/mobile/calling",
             "/lanes/mobile/asked",
+            "/suppliers#supplier-swift",
             "/discrepancies",
             "/suppliers#supplier-swift"
         ]

@@ -21,6 +21,7 @@ mod pulse;
 mod queues;
 mod server;
 mod signature;
+mod standing;
 mod story;
 mod tongue;
 mod trouble;

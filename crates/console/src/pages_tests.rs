@@ -1,8 +1,8 @@
 //! What a page makes of texts that were written to break it, and the order in which a story is told.
 
 use domain::{
-    AttemptNo, AttemptState, BusinessId, Money, OrderCode, OrderKey, OrderState, ProductCode,
-    SupplierId, UnixMs,
+    AttemptNo, AttemptState, BusinessId, Catalogue, Money, OrderCode, OrderKey, OrderState,
+    ProductCode, SupplierId, UnixMs,
 };
 use store::story::{
     AttemptLine, DoubtLine, EvidenceLine, OrderStory, PostingLine, ReportLine, TryLine,
@@ -17,7 +17,8 @@ use super::doubts::DoubtsPage;
 use super::orders::{OrderPage, OrdersPage};
 use super::parked::ParkedPage;
 use crate::frame::Frame;
-use crate::story::{is_cut, standing, timeline};
+use crate::standing::standing;
+use crate::story::{is_cut, timeline};
 use crate::tongue::ENGLISH;
 
 fn frame() -> Frame {
@@ -109,7 +110,7 @@ fn shown(order: OrderStory) -> String {
         frame: frame(),
         product_name: HOSTILE.to_owned(),
         moments: timeline(&ENGLISH, &order, &[]),
-        standing: standing(&ENGLISH, &order),
+        standing: standing(&ENGLISH, &order, &Catalogue::default()),
         in_doubt: false,
         is_cut: is_cut(&order),
         order,

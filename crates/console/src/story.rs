@@ -155,34 +155,6 @@ fn happened(w: &'static Words, story: &OrderStory) -> Vec<Moment> {
     moments
 }
 
-/// Why an order stands where it stands, and what happens next, with its time.
-pub(crate) fn standing(w: &'static Words, story: &OrderStory) -> (&'static str, Option<UnixMs>) {
-    let open = |kind: &str| {
-        let mut doubts = story.doubts.iter();
-        doubts.any(|doubt| doubt.kind == kind && doubt.closed.is_none())
-    };
-    if !story.state.is_final() {
-        return match &story.waits {
-            _ if open("doubt") => (w.waits_person, None),
-            Some(("a worker", at)) => (w.waits_worker, Some(*at)),
-            Some(("the end of a call", at)) => (w.waits_call, Some(*at)),
-            Some((_, at)) => (w.waits_look, Some(*at)),
-            None => (w.stands_still, None),
-        };
-    }
-    if open("discrepancy") {
-        return (w.contradicted, None);
-    }
-    match &story.report {
-        None => (w.ended_no_report, None),
-        Some(report) => match report.state {
-            "delivered" => (w.ended_told, None),
-            "parked" => (w.ended_given_up, None),
-            _ => (w.ended_telling, report.due_at),
-        },
-    }
-}
-
 /// Whether the order has more entries of some kind than a story tells.
 pub(crate) fn is_cut(story: &OrderStory) -> bool {
     let most = usize::try_from(MOST_ENTRIES).unwrap_or(usize::MAX);

@@ -221,6 +221,17 @@ words! {
     waits_worker: "It is stored, its money is held. A worker claims it as soon as its lane allows; if its hint was lost, a sweeper sends it again after", "已入库并冻结资金，通道允许时即由处理进程认领；若消息丢失，将在此时间后补发：";
     waits_call: "A worker is calling the supplier now. If the worker is lost, another one goes on after", "正在调用供应商；若处理进程中断，另一进程将在此时间后接手：";
     waits_look: "The supplier has not said the end yet. It is asked again at", "供应商尚未给出最终结果，下次查询时间：";
+    waits_unknown: "Nobody knows whether the supplier has it. The supplier is asked about it at", "无法确认供应商是否持有该订单，将向供应商核实，时间：";
+    waits_way: "No supplier has it: {}.", "没有供应商持有该订单：{}。";
+    waits_until: " It waits until {}, and fails if none can take it by then.", "最迟等到 {}，届时仍无供应商可接则失败。";
+    waits_next: " It is looked at next at", "下次查看时间：";
+    between: "; ", "；且";
+    lane_is_paused: "the lane {} is paused by a person", "通道 {} 已被人工暂停";
+    supplier_is_paused: "{} is paused by a person", "供应商 {} 已被人工暂停";
+    supplier_is_tripped: "{} is tripped, its calls kept failing", "供应商 {} 因调用连续失败已熔断";
+    last_not_sent: "the last call, to {}, was never sent", "最近一次对 {} 的调用未发出";
+    last_said: "the last attempt, at {}, ended:", "最近一次尝试（供应商 {}）的结果：";
+    no_way_now: "no supplier has room, or no way is open, now", "目前供应商均无余量，或没有可用线路";
     waits_person: "In doubt: the supplier may have charged, and nobody knows. One person proposes, another confirms; it ends by itself if the supplier answers.", "存疑：供应商可能已扣款但无法确认。须一人提出、另一人确认；若供应商给出答复则自动结束。";
     contradicted: "It is final, but something contradicts that: two persons have to say what the merchant should have paid.", "订单已是终态，但存在矛盾证据，须两人确认商户应付金额。";
     ended_no_report: "It has ended. No report is due: the batch named no address and the business has none.", "订单已结束，无需通知（批次和账户均未设置通知地址）。";
@@ -330,6 +341,7 @@ words! {
     a_nobody_takes: "Messages wait and nobody takes them:", "消息积压且无消费者：";
     a_claims_overdue: "A worker was lost with an order and no other takes it up, in the lane", "实例中断后订单无人接手，通道";
     a_unanswered: "A supplier has an order and does not say how it ended, in the lane", "订单已提交但供应商迟迟未答复结果，通道";
+    a_supplier_fails: "Calls bring no usable answer, at the supplier", "调用未得到可用答复，供应商";
     a_reports_late: "A report at an endpoint that is well is overdue", "健康地址的通知已逾期";
     a_doubtful_money: "Money in doubt, in yuan", "存疑金额（元）";
     a_doubt_old: "A doubt has waited for a person", "存疑订单等待人工已";

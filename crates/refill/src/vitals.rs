@@ -49,7 +49,7 @@ pub(crate) fn describe_meters() {
     );
     describe_gauge!(
         "refill_orders_open",
-        "Open orders by lane and state (stored: no worker has seen them; waiting: for a supplier that can take them; calling: claimed; asked: at a supplier, which has not said how they ended), counted up to 10000. Doubts are not among them."
+        "Open orders by lane and state (stored: no worker has seen them; waiting: at no supplier, for one that can take them; calling: claimed; asked: at a supplier, or perhaps, and it is not known how they ended), counted up to 10000. Doubts are not among them."
     );
     describe_gauge!(
         "refill_orders_open_oldest_age_seconds",

@@ -6,11 +6,12 @@
 
 mod blocked;
 mod held;
+mod holds;
 
 use std::time::Duration;
 
 use deadpool_postgres::Transaction;
-use domain::{Lane, Money, OrderCode, SupplierId, UnixMs};
+use domain::{Lane, Money, OrderCode, SupplierId, UnixMs, Verdict};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -20,6 +21,7 @@ use crate::{Store, StoreError};
 
 pub use blocked::{BlockedVitals, Holder};
 pub use held::HeldMoney;
+pub(crate) use holds::HOLDS;
 
 /// Where counting stops: this many, or more.
 pub const COUNTED_TO: i64 = 10_000;
@@ -66,13 +68,13 @@ pub struct LaneVitals {
     pub is_paused: bool,
     /// Stored, waiting for their hint to reach a worker.
     pub stored: Waiting,
-    /// Seen by a worker, waiting for a supplier that can take them.
+    /// Seen by a worker, at no supplier: waiting for one that can take them. What a supplier had is as old as that is over.
     pub waiting: Waiting,
     /// Claimed: a worker asks a supplier now, or was lost while it did.
     pub calling: Waiting,
     /// For how long the first of their leases has been over and nobody has taken its order up; zero: none is.
     pub overdue: Duration,
-    /// Asked at a supplier, waiting for the next look. Doubts are not among them.
+    /// At a supplier, or perhaps, waiting for the next look. Doubts are not among them.
     pub asked: Waiting,
 }
 
@@ -119,7 +121,7 @@ impl ReportVitals {
 }
 
 impl LaneVitals {
-    /// The age of the oldest order that no supplier has been asked for.
+    /// For how long the first order has waited that no supplier has.
     pub fn oldest_unasked(&self) -> Duration {
         self.stored.oldest.max(self.waiting.oldest)
     }
@@ -175,14 +177,14 @@ async fn outbox(read: &Transaction<'_>) -> Result<(UnixMs, Waiting), StoreError>
 
 async fn lanes(read: &Transaction<'_>) -> Result<Vec<LaneVitals>, StoreError> {
     let statement = read
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT l.lane, EXISTS (SELECT FROM pauses p WHERE p.supplier_id = '' AND p.lane = l.lane),
                     (extract(epoch FROM now()) * 1000)::bigint, hints.n, first_hint.code, leases.n, leases.code,
-                    looks.waiting, looks.first_waiting, looks.asked, looks.first_asked,
+                    looks.waiting, coalesce((extract(epoch FROM now() - looks.waits_since) * 1000)::bigint, 0), looks.asked, looks.first_asked,
                     coalesce((extract(epoch FROM now() - leases.due_at) * 1000)::bigint, 0)
              FROM (SELECT lane FROM products UNION SELECT lane FROM lane_marks) l,
              LATERAL (SELECT count(*) AS n FROM (SELECT FROM timers
-                      WHERE lane = l.lane AND kind = 0 ORDER BY business_id, order_code LIMIT $1) t) hints,
+                      WHERE lane = l.lane AND kind = 0 ORDER BY business_id, order_code LIMIT $2) t) hints,
              LATERAL (WITH RECURSIVE walk AS (
                           (SELECT t.business_id, t.order_code FROM timers t WHERE t.lane = l.lane AND t.kind = 0
                            ORDER BY t.business_id, t.order_code LIMIT 1)
@@ -191,23 +193,23 @@ async fn lanes(read: &Transaction<'_>) -> Result<Vec<LaneVitals>, StoreError> {
                               SELECT t.business_id, t.order_code FROM timers t
                               WHERE t.lane = l.lane AND t.kind = 0 AND t.business_id > w.business_id
                               ORDER BY t.business_id, t.order_code LIMIT 1) n)
-                      SELECT min(f.order_code::text)::uuid AS code FROM (SELECT order_code FROM walk LIMIT $2) f) first_hint,
+                      SELECT min(f.order_code::text)::uuid AS code FROM (SELECT order_code FROM walk LIMIT $3) f) first_hint,
              LATERAL (SELECT count(*) AS n, min(t.order_code::text)::uuid AS code, min(t.due_at) AS due_at
-                      FROM (SELECT order_code, due_at FROM timers WHERE lane = l.lane AND kind = 1 AND kind > 0 ORDER BY due_at LIMIT $1) t) leases,
-             LATERAL (SELECT count(*) FILTER (WHERE o.state = 0) AS waiting,
-                             (min(t.order_code::text) FILTER (WHERE o.state = 0))::uuid AS first_waiting,
-                             count(*) FILTER (WHERE o.state = 1 AND NOT d.in_doubt) AS asked,
-                             (min(t.order_code::text) FILTER (WHERE o.state = 1 AND NOT d.in_doubt))::uuid AS first_asked
+                      FROM (SELECT order_code, due_at FROM timers WHERE lane = l.lane AND kind = 1 AND kind > 0 ORDER BY due_at LIMIT $2) t) leases,
+             LATERAL (SELECT count(*) FILTER (WHERE o.state < 2 AND NOT d.in_doubt AND NOT a.is_held) AS waiting,
+                             min(coalesce(a.left_at, o.created_at)) FILTER (WHERE o.state < 2 AND NOT d.in_doubt AND NOT a.is_held) AS waits_since,
+                             count(*) FILTER (WHERE NOT d.in_doubt AND a.is_held) AS asked,
+                             (min(t.order_code::text) FILTER (WHERE NOT d.in_doubt AND a.is_held))::uuid AS first_asked
                       FROM (SELECT business_id, order_code FROM timers
-                            WHERE lane = l.lane AND kind = 2 AND kind > 0 ORDER BY due_at LIMIT $1) t
+                            WHERE lane = l.lane AND kind = 2 AND kind > 0 ORDER BY due_at LIMIT $2) t
                       LEFT JOIN orders o ON o.business_id = t.business_id AND o.order_code = t.order_code
-                      CROSS JOIN LATERAL (SELECT coalesce(bool_or(x.closed_at IS NULL AND x.kind = 'doubt'), false) AS in_doubt
-                                          FROM doubts x WHERE x.business_id = t.business_id AND x.order_code = t.order_code) d) looks
-             ORDER BY l.lane",
-        )
+                      {HOLDS}) looks
+             ORDER BY l.lane"
+        ))
         .await?;
+    let not_sent = Verdict::NotSent.number();
     let rows = read
-        .query(&statement, &[&COUNTED_TO, &MOST_BUSINESSES])
+        .query(&statement, &[&not_sent, &COUNTED_TO, &MOST_BUSINESSES])
         .await?;
     let lane = |row: &Row| {
         let now = UnixMs(row.get(2));
@@ -216,7 +218,10 @@ async fn lanes(read: &Transaction<'_>) -> Result<Vec<LaneVitals>, StoreError> {
             is_paused: row.get(1),
             stored: waiting(row, 3, now),
             calling: waiting(row, 5, now),
-            waiting: waiting(row, 7, now),
+            waiting: Waiting {
+                count: row.get(7),
+                oldest: ms(row.get(8)),
+            },
             asked: waiting(row, 9, now),
             overdue: ms(row.get(11)),
         }

@@ -177,6 +177,12 @@ async fn what_waits_is_told_with_its_age_and_its_money() {
     );
     again(&mut scene);
     scene.merchant.order("waits", 3).await;
+    // One of them had a call that was never sent, as if its supplier had refused the connection: no supplier has it either.
+    let not_sent = "WITH one AS (UPDATE orders SET state = 1 WHERE order_code = (SELECT min(order_code::text)::uuid FROM orders) RETURNING *)
+                    INSERT INTO attempts (business_id, order_code, attempt_no, supplier_id, reference, sku, cost, state, holds, first_call_at,
+                                          last_call_at, last_verdict, evidence_count, closed_at)
+                    SELECT business_id, order_code, 1, 'swift', 'never sent', '', 1, 4, false, now(), now(), 7, 1, now() FROM one";
+    scene.ground.ask(not_sent).await;
     let doubt = "INSERT INTO doubts (business_id, order_code, doubt_no, kind, reason, opened_at)
                  SELECT business_id, order_code, 1, 'discrepancy', 'a test', now() - interval '1 hour' FROM orders LIMIT 2";
     scene.ground.ask(doubt).await;
@@ -207,6 +213,7 @@ async fn what_waits_is_told_with_its_age_and_its_money() {
     .await;
     for (begins, value) in [
         ("refill_lane_paused{lane=\"mobile\"}", 1.0),
+        ("refill_orders_open{lane=\"mobile\",state=\"asked\"}", 0.0),
         ("refill_doubts_open{kind=\"discrepancy\"}", 2.0),
         ("refill_doubts_money_yuan{kind=\"discrepancy\"}", 98.2),
         ("refill_ledger_difference_yuan", 1.2345),

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
 use axum::extract::{Form, Path, Query, State};
 use axum::response::{IntoResponse, Redirect};
-use domain::{OrderCode, OrderState, UnixMs};
+use domain::{OrderCode, OrderState};
 use serde::Deserialize;
 use store::audit::{AuditOf, Deed};
 use store::story::{FoundOrder, MOST_ENTRIES, OrderStory};
@@ -15,7 +15,8 @@ use super::{Page, back, page};
 use crate::actions::{self, LEFT_AS_IT_IS, Named, NotDone};
 use crate::desk::Desk;
 use crate::frame::Frame;
-use crate::story::{Moment, is_cut, standing, timeline};
+use crate::standing::{Standing, standing};
+use crate::story::{Moment, is_cut, timeline};
 use crate::tongue::Words;
 use crate::trouble::Trouble;
 use crate::{codes, words};
@@ -73,7 +74,7 @@ pub(super) struct OrderPage {
     pub(super) product_name: String,
     pub(super) moments: Vec<Moment>,
     /// Why it stands where it stands, and what happens next, when.
-    pub(super) standing: (&'static str, Option<UnixMs>),
+    pub(super) standing: Standing,
     pub(super) in_doubt: bool,
     pub(super) is_cut: bool,
 }
@@ -95,7 +96,7 @@ pub(super) async fn order(
         w: frame.w,
         product_name: desk.name_of(&order.product),
         moments: timeline(frame.w, &order, &deeds),
-        standing: standing(frame.w, &order),
+        standing: standing(frame.w, &order, &desk.catalogue()),
         in_doubt: order.doubts.iter().any(|doubt| doubt.closed.is_none()),
         is_cut: is_cut(&order),
         order,

@@ -62,10 +62,12 @@ impl Sight {
         let suppliers = desk.ask(store.suppliers()).await?;
         let pauses = desk.ask(store.pauses()).await?;
         let instances = desk.ask(store.instances()).await?;
+        let outcomes = desk.outcomes().await?;
         let queues = desk.queues.lines();
         let alarms = alarms(&Facts {
             vitals: &vitals,
             suppliers: &suppliers,
+            outcomes: &outcomes,
             pauses: &pauses,
             endpoints: &endpoints,
             instances: &instances,
@@ -78,7 +80,7 @@ impl Sight {
             beat: desk.heart.beat(),
             charts: desk.heart.charts(),
             suppliers,
-            outcomes: desk.outcomes().await?,
+            outcomes,
             pauses,
             endpoints,
             instances,

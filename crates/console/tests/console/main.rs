@@ -6,4 +6,5 @@ mod broker;
 mod door;
 mod languages;
 mod pages;
+mod standing;
 mod support;

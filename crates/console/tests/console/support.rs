@@ -110,6 +110,17 @@ impl Ground {
         }
     }
 
+    /// One more order, of which this was heard when its supplier was called for the first time.
+    pub(crate) async fn order_of(&self, number: &str, heard: Verdict) -> OrderCode {
+        let order = order(number);
+        let code = order.code;
+        called(&self.store, &self.catalogue, number, vec![order], |_| {
+            heard.clone()
+        })
+        .await;
+        code
+    }
+
     pub(crate) async fn open(&self) -> Pages {
         Pages::open(self.store.clone(), self.catalogue.clone(), NO_BROKER).await
     }
@@ -290,15 +301,45 @@ fn order(biz_code: &str) -> NewOrder {
 async fn live_through(store: &Store, catalogue: &Catalogue) -> [OrderCode; 2] {
     let orders = vec![order(HOSTILE), order("second")];
     let codes = [orders[0].code, orders[1].code];
+    let heard = |code| {
+        if code == codes[0] {
+            Verdict::Succeeded {
+                voucher: Some("CARD-9876".into()),
+            }
+        } else {
+            Verdict::Discrepant {
+                reason: "another <b>amount</b>".into(),
+            }
+        }
+    };
+    called(store, catalogue, "batch one", orders, heard).await;
+    codes
+}
+
+/// Stores a batch and calls a supplier for each of its orders, which is heard to say this.
+async fn called(
+    store: &Store,
+    catalogue: &Catalogue,
+    number: &str,
+    orders: Vec<NewOrder>,
+    heard: impl Fn(OrderCode) -> Verdict,
+) {
+    let keys: Vec<_> = orders
+        .iter()
+        .map(|order| OrderKey {
+            business: BusinessId::new("b1"),
+            order: order.code,
+        })
+        .collect();
     let request = SignedRequest {
         business: BusinessId::new("b1"),
-        nonce: "n1".into(),
+        nonce: number.into(),
         nonce_ttl: Duration::from_mins(10),
         arrived: Instant::now(),
     };
     let batch = NewBatch {
         claim: BatchClaim {
-            biz_code: "batch one".into(),
+            biz_code: number.into(),
             digest: [7; 32],
         },
         product: ProductCode::new("M50"),
@@ -310,32 +351,20 @@ async fn live_through(store: &Store, catalogue: &Catalogue) -> [OrderCode; 2] {
     };
     let stored = store.intake(&[Asked { request, batch }]).await;
     assert!(matches!(stored[..], [Ok(Intake::Stored(_))]), "{stored:?}");
-    let keys = codes.map(|order| OrderKey {
-        business: BusinessId::new("b1"),
-        order,
-    });
     let room = Room {
         suppliers: HashMap::from([(SupplierId::new("s1"), 10)]),
         businesses: HashMap::new(),
         probes: HashMap::new(),
     };
     let claims = store.claim(&keys, catalogue, &room).await.unwrap();
-    assert_eq!(claims.claimed.len(), 2);
+    assert_eq!(claims.claimed.len(), keys.len());
     let outcomes = claims.claimed.iter().map(|claimed| Outcome {
         key: claimed.key.clone(),
         epoch: claimed.epoch,
         attempt: claimed.attempt(),
         evidence: Evidence {
             source: Source::Submit,
-            verdict: if claimed.key.order == codes[0] {
-                Verdict::Succeeded {
-                    voucher: Some("CARD-9876".into()),
-                }
-            } else {
-                Verdict::Discrepant {
-                    reason: "another <b>amount</b>".into(),
-                }
-            },
+            verdict: heard(claimed.key.order),
             upstream_no: Some("up-1".into()),
             detail: "code 0".into(),
             actor: None,
@@ -345,5 +374,4 @@ async fn live_through(store: &Store, catalogue: &Catalogue) -> [OrderCode; 2] {
         .record(outcomes.collect(), catalogue, Locking::Wait)
         .await
         .unwrap();
-    codes
 }

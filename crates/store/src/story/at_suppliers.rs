@@ -1,10 +1,10 @@
 //! The open orders of a lane that a supplier has, or may have: where the alarms about them lead to.
 
-use domain::Lane;
+use domain::{Lane, Verdict};
 
 use super::one_moment;
 use super::search::{FoundOrder, MOST_FOUND, found};
-use crate::vitals::COUNTED_TO;
+use crate::vitals::{COUNTED_TO, HOLDS};
 use crate::{Store, StoreError};
 
 /// Where such an order stands, as `vitals::LaneVitals` counts it.
@@ -12,7 +12,7 @@ use crate::{Store, StoreError};
 pub enum AtSupplier {
     /// Claimed: a worker asks now, or was lost while it did.
     Calling,
-    /// Asked, and not in doubt.
+    /// It has them, or may have them; not in doubt.
     Asked,
 }
 
@@ -41,25 +41,30 @@ impl Store {
             let mut session = self.session().await?;
             let read = one_moment(&mut session).await?;
             let statement = read
-                .prepare_cached(
+                .prepare_cached(&format!(
                     "WITH at AS MATERIALIZED (
                          SELECT business_id, order_code, due_at FROM timers
-                         WHERE lane = $1 AND kind = $2 AND kind > 0 ORDER BY due_at LIMIT $3
+                         WHERE lane = $2 AND kind = $3 AND kind > 0 ORDER BY due_at LIMIT $4
                      )
                      SELECT o.business_id, o.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.price,
                             o.state, (extract(epoch FROM o.created_at) * 1000)::bigint
                      FROM at JOIN orders o USING (business_id, order_code)
-                     CROSS JOIN LATERAL (SELECT coalesce(bool_or(x.closed_at IS NULL AND x.kind = 'doubt'), false) AS in_doubt
-                                         FROM doubts x WHERE x.business_id = at.business_id AND x.order_code = at.order_code) d
+                     {HOLDS}
                      JOIN batches b ON b.business_id = o.business_id AND b.batch_id = o.batch_id
-                     WHERE $2 = 1 OR (o.state = 1 AND NOT d.in_doubt)
-                     ORDER BY CASE WHEN $2 = 1 THEN at.due_at END, o.order_code LIMIT $4",
-                )
+                     WHERE $3 = 1 OR (NOT d.in_doubt AND a.is_held)
+                     ORDER BY CASE WHEN $3 = 1 THEN at.due_at END, o.order_code LIMIT $5"
+                ))
                 .await?;
             let rows = read
                 .query(
                     &statement,
-                    &[&lane.as_str(), &standing.timer(), &COUNTED_TO, &MOST_FOUND],
+                    &[
+                        &Verdict::NotSent.number(),
+                        &lane.as_str(),
+                        &standing.timer(),
+                        &COUNTED_TO,
+                        &MOST_FOUND,
+                    ],
                 )
                 .await?;
             read.commit().await?;
