@@ -22,8 +22,9 @@ mod queues;
 mod server;
 mod signature;
 mod story;
+pub mod told;
 mod tongue;
 mod trouble;
-mod words;
+pub mod words;
 
 pub use server::{Console, Settings};
