@@ -23,8 +23,9 @@ mod server;
 mod signature;
 mod standing;
 mod story;
+pub mod told;
 mod tongue;
 mod trouble;
-mod words;
+pub mod words;
 
 pub use server::{Console, Settings};

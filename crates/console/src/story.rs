@@ -9,15 +9,15 @@ use crate::tongue::Words;
 use crate::words::{address, money, outcome, state};
 
 /// One thing that happened.
-pub(crate) struct Moment {
+pub struct Moment {
     /// When.
-    pub(crate) at: UnixMs,
+    pub at: UnixMs,
     /// What it belongs to; also the class of its mark.
-    pub(crate) kind: &'static str,
+    pub kind: &'static str,
     /// What happened.
-    pub(crate) what: String,
+    pub what: String,
     /// What else is known of it.
-    pub(crate) more: String,
+    pub more: String,
 }
 
 /// All that happened to an order, in the order of time; at the same time, in the order of the order's way.

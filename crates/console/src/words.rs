@@ -1,4 +1,4 @@
-//! How moments, spans, states and addresses are written on the pages.
+//! How moments, spans, states and addresses are written on the pages, and by commands that tell what a page shows.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ const CHINA: Duration = Duration::from_hours(8);
 const LAST_MS: u64 = 253_402_214_400_000;
 
 /// A moment in China Standard Time, to the millisecond: `2026-01-31 09:15:00.123`.
-pub(crate) fn moment(at: UnixMs) -> String {
+pub fn moment(at: UnixMs) -> String {
     let ms = u64::try_from(at.0).unwrap_or(0).min(LAST_MS);
     let there = UNIX_EPOCH + Duration::from_millis(ms) + CHINA;
     let text = humantime::format_rfc3339_millis(there).to_string();
@@ -20,14 +20,14 @@ pub(crate) fn moment(at: UnixMs) -> String {
 }
 
 /// The same to the second, where nobody compares moments: `2026-01-31 09:15:00`.
-pub(crate) fn second(at: UnixMs) -> String {
+pub fn second(at: UnixMs) -> String {
     let text = moment(at);
     let (second, _) = text.split_once('.').unwrap_or((&text, ""));
     second.to_owned()
 }
 
 /// Money as columns of it are read: thousands apart, two decimals at least: `12,345.60`.
-pub(crate) fn money(money: Money) -> String {
+pub fn money(money: Money) -> String {
     let units = money.units().unsigned_abs();
     let sign = if money.units() < 0 { "-" } else { "" };
     let rest = format!("{:04}", units % 10_000);
@@ -88,7 +88,7 @@ pub(crate) fn share(these: i64, others: i64) -> String {
 }
 
 /// An address without what may be secret in it: who, and the query.
-pub(crate) fn address(url: &str) -> String {
+pub fn address(url: &str) -> String {
     let bare = url.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = bare.split_once("://") else {
         return bare.to_owned();

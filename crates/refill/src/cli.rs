@@ -99,7 +99,7 @@ enum Command {
         #[command(subcommand)]
         tool: command::queue::QueueTool,
     },
-    /// What ops may do with orders.
+    /// Orders: find them, read one's story, take them back.
     Order {
         #[command(subcommand)]
         tool: OrderTool,
@@ -156,6 +156,9 @@ enum CatalogTool {
     Import {
         /// The catalogue file (TOML).
         file: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         operator: command::doubt::Operator,
     },
@@ -179,6 +182,11 @@ enum DoubtTool {
 
 #[derive(Debug, Subcommand)]
 enum OrderTool {
+    /// Orders that carry a number: an order code, the merchant's number of an order or a batch, an account, a reference at a supplier;
+    /// whole. The newest 50 (exit code 1: none does).
+    Find(command::order::find::Find),
+    /// Everything that happened to an order, why it stands where it stands, and what comes next (exit code 1: there is none).
+    Show(command::order::show::Show),
     /// Take orders back that no worker has claimed: their money is free again, the merchant is told (exit code 1: not all could be).
     Cancel(command::order::Cancel),
 }
@@ -235,8 +243,13 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(flags) => command::migrate::run(&settings, &flags).await?,
         Command::Health(flags) => command::health::run(&settings, &flags).await?,
         Command::Catalog {
-            tool: CatalogTool::Import { file, operator },
-        } => command::catalog::run(&settings, &file, &operator).await?,
+            tool:
+                CatalogTool::Import {
+                    file,
+                    json,
+                    operator,
+                },
+        } => command::catalog::run(&settings, &file, &operator, json).await?,
         Command::Check(flags) => return command::check::run(&settings, &flags).await,
         Command::Doubt {
             tool: DoubtTool::List { json },
@@ -257,6 +270,12 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Supplier { tool } => command::gates::supplier(&settings, tool).await?,
         Command::Lane { tool } => command::gates::lane(&settings, tool).await?,
         Command::Queue { tool } => command::queue::run(&settings, tool).await?,
+        Command::Order {
+            tool: OrderTool::Find(flags),
+        } => command::order::find::find(&settings, &flags).await?,
+        Command::Order {
+            tool: OrderTool::Show(flags),
+        } => command::order::show::show(&settings, &flags).await?,
         Command::Order {
             tool: OrderTool::Cancel(flags),
         } => return command::order::cancel(&settings, &flags).await,

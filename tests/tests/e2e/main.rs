@@ -39,6 +39,7 @@ mod rights;
 mod routing;
 mod side_by_side;
 mod stops;
+mod stories;
 mod ten_thousand;
 mod tools;
 mod turns;

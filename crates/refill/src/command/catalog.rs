@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use console::actions;
 use domain::catalogue_file::CatalogueFile;
+use serde_json::json;
 use store::{Imported, Store};
 
 use crate::command::doubt::Operator;
@@ -17,6 +18,7 @@ pub(crate) async fn run(
     settings: &Settings,
     path: &Path,
     operator: &Operator,
+    as_json: bool,
 ) -> anyhow::Result<()> {
     let (actor, store) = (operator.actor()?, Store::new(&settings.store()?)?);
     let file = checked(path)?;
@@ -24,10 +26,15 @@ pub(crate) async fn run(
     let imported = actions::import_catalogue(&store, &actor, &name, &file)
         .await
         .with_context(|| path.display().to_string())?;
-    println!(
-        "catalogue version {}, {} opening deposits booked",
-        imported.version, imported.deposits
-    );
+    let (version, deposits) = (imported.version, imported.deposits);
+    if as_json {
+        println!(
+            "{}",
+            json!({"catalogueVersion": version, "deposits": deposits})
+        );
+    } else {
+        println!("catalogue version {version}, {deposits} opening deposits booked");
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `refill keys`: the master keys that seal the catalogue's secrets.
 
 use console::actions;
+use serde_json::json;
 use store::{MasterKeys, Store};
 
 use crate::command::doubt::Operator;
@@ -16,6 +17,9 @@ pub(crate) enum KeysTool {
     },
     /// Seal every secret in the database under the first master key; those that are, stay.
     Seal {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         operator: Operator,
     },
@@ -29,7 +33,7 @@ pub(crate) async fn run(settings: &Settings, tool: KeysTool) -> anyhow::Result<(
             MasterKeys::parse(&line)?;
             println!("{line}");
         }
-        KeysTool::Seal { operator } => {
+        KeysTool::Seal { json, operator } => {
             let settings = settings.store()?;
             anyhow::ensure!(
                 settings.keys.can_seal(),
@@ -37,10 +41,12 @@ pub(crate) async fn run(settings: &Settings, tool: KeysTool) -> anyhow::Result<(
             );
             let store = Store::new(&settings)?;
             let sealed = actions::seal_secrets(&store, &operator.actor()?).await?;
-            println!(
-                "{} of {} secrets sealed anew, the others were already",
-                sealed.sealed, sealed.secrets
-            );
+            let (sealed, secrets) = (sealed.sealed, sealed.secrets);
+            if json {
+                println!("{}", json!({"sealed": sealed, "secrets": secrets}));
+            } else {
+                println!("{sealed} of {secrets} secrets sealed anew, the others were already");
+            }
         }
     }
     Ok(())

@@ -1,4 +1,7 @@
-//! `refill order cancel`: takes orders back that no worker has claimed.
+//! `refill order …`: finds orders, tells one's story, and takes orders back that no worker has claimed.
+
+pub(crate) mod find;
+pub(crate) mod show;
 
 use std::process::ExitCode;
 

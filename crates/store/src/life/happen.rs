@@ -243,11 +243,23 @@ fn claimed_call(
     Ok((ticket.supplier, claimed))
 }
 
+/// In words only: a verdict may hold a voucher, which is the merchant's alone.
 fn note_ignored(order: &Loaded, happening: &Happening, why: Ignored) {
+    let (event, about) = match &happening.event {
+        Event::Claim => ("claim", None),
+        Event::Answer {
+            attempt, verdict, ..
+        } => ("answer", Some((attempt, verdict))),
+        Event::Push { attempt, verdict } => ("push", Some((attempt, verdict))),
+        Event::Operator { .. } => ("operator", None),
+        Event::Cancel => ("cancel", None),
+    };
     tracing::debug!(
         order = %order.key.order,
         business = %order.key.business,
-        event = ?happening.event,
+        event,
+        attempt = about.map(|(attempt, _)| attempt.0),
+        verdict = about.map(|(_, verdict)| verdict.word()),
         ?why,
         "nothing changes"
     );

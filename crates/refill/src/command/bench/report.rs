@@ -272,3 +272,81 @@ pub(super) fn costs(cost: &Cost) -> Map<String, Value> {
 pub(super) fn round(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use clap::Parser;
+
+    use super::super::measured::{Accepted, Delivered};
+    use super::*;
+    use crate::command::bench::latency::Latencies;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        flags: Flags,
+    }
+
+    fn some() -> Latencies {
+        let mut latencies = Latencies::new().unwrap();
+        latencies.add(Duration::from_millis(7));
+        latencies
+    }
+
+    fn measured() -> Measured {
+        Measured {
+            orders: 10,
+            orders_per_second: 5.0,
+            accepted_per_second: 6.0,
+            accepted: Accepted {
+                all: some(),
+                by_size: BTreeMap::new(),
+            },
+            delivered: Delivered {
+                all: some(),
+                largest: some(),
+                smaller: some(),
+                last_us: 0,
+            },
+            refusals: Latencies::new().unwrap(),
+            cost: Cost {
+                cpu_ms: BTreeMap::from([("ingress", 1.5)]),
+                ..Cost::default()
+            },
+        }
+    }
+
+    /// The numbers that others read from `refill bench --json`: a name that is gone breaks them.
+    #[test]
+    fn what_other_tools_read_keeps_its_name_and_its_kind() {
+        let mut report = Report {
+            flags: Line::parse_from(["bench"]).flags,
+            refill: measured(),
+            floor: Some(measured()),
+        };
+        let told = report.json();
+        for name in [
+            "orders",
+            "orders_per_second",
+            "floor_orders_per_second",
+            "ratio_to_floor",
+            "accepted_p50_ms",
+            "accepted_p99_ms",
+            "delivered_p50_ms",
+            "delivered_p99_ms",
+        ] {
+            assert!(told[name].is_number(), "{name}: {told}");
+        }
+        assert_eq!(told["cpu_ms_per_order"], json!({"ingress": 1.5}));
+
+        // Without a floor its names stay, with nothing known.
+        report.floor = None;
+        let told = report.json();
+        for name in ["floor_orders_per_second", "ratio_to_floor"] {
+            assert_eq!(told.get(name), Some(&Value::Null), "{name}: {told}");
+        }
+    }
+}

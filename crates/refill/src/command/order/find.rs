@@ -1,0 +1,64 @@
+//! `refill order find`: from any number that a person holds to the orders that carry it, as the console's search.
+
+use console::words::{money, second};
+use serde_json::json;
+use store::Store;
+use store::story::FoundOrder;
+
+use crate::settings::Settings;
+
+/// As many as one search finds.
+const MOST_FOUND: usize = 50;
+
+/// The flags of `refill order find`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Find {
+    /// The number.
+    what: String,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists them, the newest first; finding none is an error.
+pub(crate) async fn find(settings: &Settings, flags: &Find) -> anyhow::Result<()> {
+    let store = Store::new(&settings.store()?)?;
+    let found = store.find_orders(flags.what.trim()).await?;
+    anyhow::ensure!(
+        !found.is_empty(),
+        "no order carries this; the search takes, whole: an order code, a merchant's number of an order or a batch, an account, \
+         a reference at a supplier"
+    );
+    for order in &found {
+        print(order, flags.json);
+    }
+    if found.len() >= MOST_FOUND && !flags.json {
+        println!("these are the newest {MOST_FOUND}");
+    }
+    Ok(())
+}
+
+fn print(order: &FoundOrder, as_json: bool) {
+    let (code, business) = (order.key.order, order.key.business.as_str());
+    if as_json {
+        println!(
+            "{}",
+            json!({
+                "orderCode": code, "state": order.state.word(), "business": business, "bizCode": order.biz_code,
+                "batchBizCode": order.batch_biz_code, "product": order.product.as_str(), "account": order.account,
+                "price": order.price.to_string(), "createdAt": order.created_at.0,
+            })
+        );
+        return;
+    }
+    println!(
+        "{code} {:<10} {business} {} in batch {}: {} for {}, {} yuan, {}",
+        order.state.word(),
+        order.biz_code,
+        order.batch_biz_code,
+        order.product,
+        order.account,
+        money(order.price),
+        second(order.created_at),
+    );
+}
