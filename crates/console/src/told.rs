@@ -5,8 +5,9 @@ use store::audit::{AuditOf, Deed};
 use store::story::{MOST_ENTRIES, OrderStory};
 use store::{Store, StoreError};
 
+use crate::standing::{Standing, standing};
 pub use crate::story::Moment;
-use crate::story::{is_cut, standing, timeline};
+use crate::story::{is_cut, timeline};
 use crate::tongue::ENGLISH;
 
 /// An order, and what is to be said about it.
@@ -16,7 +17,7 @@ pub struct Told {
     /// All that happened to it, in the order of time.
     pub moments: Vec<Moment>,
     /// Why it stands where it stands, and what happens next.
-    pub standing: &'static str,
+    pub standing: String,
     /// When that happens.
     pub next_at: Option<UnixMs>,
     /// Whether only the newest entries of some kind are told.
@@ -30,11 +31,12 @@ pub async fn order(store: &Store, code: OrderCode) -> Result<Option<Told>, Store
     };
     let of = AuditOf::Object(Deed::order(code));
     let deeds = store.audit(&of, None, MOST_ENTRIES).await?;
-    let (standing, next_at) = standing(&ENGLISH, &order);
+    let catalogue = store.catalogue().await?;
+    let Standing { why, next } = standing(&ENGLISH, &order, &catalogue);
     Ok(Some(Told {
         moments: timeline(&ENGLISH, &order, &deeds),
-        standing,
-        next_at,
+        standing: why,
+        next_at: next,
         is_cut: is_cut(&order),
         order,
     }))

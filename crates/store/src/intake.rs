@@ -148,8 +148,8 @@ impl Store {
                     if let Some(told) = error.for_many(asked.len()) {
                         return told.into_iter().map(Err).collect();
                     }
-                    if let (StoreError::Locked, Ok(found)) =
-                        (error, self.held_balances(&businesses).await)
+                    if matches!(error, StoreError::Locked)
+                        && let Ok(found) = self.held_balances(&businesses).await
                     {
                         held = found;
                     }

@@ -83,10 +83,8 @@ async fn orders_at_a_supplier_that_hangs_do_not_stand_before_others() {
         .collect();
     scene.merchant.order_items("well", "WELL10", &well).await;
     scene.merchant.wait_for_all_reports(&scene.outside).await;
-    let still = format!(
-        "SELECT count(*) FROM attempts WHERE supplier_id = 'silent' AND state IN (0, 1, 2)"
-    );
-    assert_eq!(scene.ground.ask(&still).await, HANGING.to_string());
+    let still = "SELECT count(*) FROM attempts WHERE supplier_id = 'silent' AND state IN (0, 1, 2)";
+    assert_eq!(scene.ground.ask(still).await, HANGING.to_string());
     silence.abort();
     scene.end().await;
 }

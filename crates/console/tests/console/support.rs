@@ -114,9 +114,14 @@ impl Ground {
     pub(crate) async fn order_of(&self, number: &str, heard: Verdict) -> OrderCode {
         let order = order(number);
         let code = order.code;
-        called(&self.store, &self.catalogue, number, vec![order], |_| {
-            heard.clone()
-        })
+        let heard = |_| heard.clone();
+        Box::pin(called(
+            &self.store,
+            &self.catalogue,
+            number,
+            vec![order],
+            heard,
+        ))
         .await;
         code
     }
@@ -312,7 +317,7 @@ async fn live_through(store: &Store, catalogue: &Catalogue) -> [OrderCode; 2] {
             }
         }
     };
-    called(store, catalogue, "batch one", orders, heard).await;
+    Box::pin(called(store, catalogue, "batch one", orders, heard)).await;
     codes
 }
 
