@@ -6,7 +6,7 @@
 //! a merchant's signature is wrong, where a caller comes from) and `domain`; knows no supplier.
 //!
 //! Read `door.rs` first (what every request passes), then `pages.rs` (one file for each page) and `actions.rs` (who may do what).
-//! `alarms.rs` says what needs somebody now; `server.rs` holds the bounds.
+//! `alarms.rs` says what needs somebody now, `standing.rs` why an order stands where it stands; `server.rs` holds the bounds.
 
 pub mod actions;
 mod alarms;
