@@ -122,12 +122,12 @@ async fn live_through(
     let by_key: HashMap<&OrderKey, &Happening> = happenings.iter().map(|h| (&h.key, h)).collect();
     let orders = load::orders(tx, by_key.keys().copied(), locking).await?;
     let mut done = Done::default();
-    let mut written = vec![];
-    if orders.len() < by_key.len() {
+    if locking == Locking::Skip && orders.len() < by_key.len() {
         let loaded: HashSet<&OrderKey> = orders.iter().map(|order| &order.key).collect();
         let left = by_key.keys().filter(|key| !loaded.contains(*key));
         done.held = left.copied().cloned().collect();
     }
+    let mut written = vec![];
     for order in orders {
         let Some(happening) = by_key.get(&order.key) else {
             continue;
@@ -135,24 +135,23 @@ async fn live_through(
         match decide(&order, &happening.event, catalogue, room) {
             Decision::Ignore(why) => note_ignored(&order, happening, why),
             Decision::Change(change) => {
-                if let Some(call) = change.call {
-                    let (supplier, call) = claimed_call(&order, &change, call, catalogue)?;
-                    if !room.has(&order.key.business, &supplier) {
-                        let later = life::put_off(&order.life, order.now);
-                        written.push(Written::new(order, later, None, None, catalogue)?);
-                        continue;
+                let call = change.call;
+                let call = call.map(|call| claimed_call(&order, &change, call, catalogue));
+                let call = call.transpose()?;
+                let is_new = matches!(change.attempt, AttemptChange::Open { .. });
+                let (evidence, note) = (happening.evidence.clone(), happening.note.clone());
+                let next = Written::new(order, *change, evidence, note, catalogue)?;
+                written.push(match call {
+                    Some((supplier, _)) if !room.has(&next.key().business, &supplier) => {
+                        next.put_off()
                     }
-                    let is_new = matches!(change.attempt, AttemptChange::Open { .. });
-                    room.take(&order.key.business, &supplier, is_new);
-                    done.claimed.push(call);
-                }
-                written.push(Written::new(
-                    order,
-                    *change,
-                    happening.evidence.clone(),
-                    happening.note.clone(),
-                    catalogue,
-                )?);
+                    Some((supplier, call)) => {
+                        room.take(&next.key().business, &supplier, is_new);
+                        done.claimed.push(call);
+                        next
+                    }
+                    None => next,
+                });
             }
         }
     }
@@ -161,10 +160,8 @@ async fn live_through(
         let (stopped, free) = written.into_iter().partition(|w| held.stop(w));
         written = free;
         for stopped in stopped {
-            if by_key
-                .get(stopped.key())
-                .is_some_and(|h| h.event == Event::Claim)
-            {
+            let happening = by_key.get(stopped.key());
+            if happening.is_some_and(|h| h.event == Event::Claim) {
                 written.push(stopped.put_off());
             } else {
                 done.held.push(stopped.key().clone());
