@@ -303,12 +303,16 @@ pub fn put_off(life: &Life, now: UnixMs) -> Change {
     let since = life
         .live_attempt()
         .map_or(life.created_at, |a| a.last_call_at);
-    let wait = (now.since(since) / 4).clamp(ROOM_WAIT, WAY_WAIT.1);
     Change {
-        wait: Wait::Check(now.after(wait)),
+        wait: Wait::Check(now.after(quarter(now.since(since), (ROOM_WAIT, WAY_WAIT.1)))),
         doubt: Doubt::Keep,
         ..life.unchanged()
     }
+}
+
+/// The longer something has waited, the seldomer it looks.
+fn quarter(waited: Duration, (least, most): (Duration, Duration)) -> Duration {
+    (waited / 4).clamp(least, most)
 }
 
 /// Decides what follows from an event. The only place where an order's fate is decided.
@@ -375,8 +379,7 @@ fn open(life: &Life, world: &World<'_>) -> Decision {
         Some(_) => change.wait = Wait::Check(world.now.after(ROOM_WAIT)),
         None if life.may_find_a_way(world) && !life.waited_out(world) => {
             let give_up_at = life.created_at.after(world.wait_for);
-            let waited = world.now.since(life.created_at);
-            let wait = (waited / 4).clamp(WAY_WAIT.0, WAY_WAIT.1);
+            let wait = quarter(world.now.since(life.created_at), WAY_WAIT);
             change.wait = Wait::Check(world.now.after(wait).min(give_up_at));
         }
         None => change.finish(
@@ -529,9 +532,9 @@ fn heard(
             move_on(life, &mut change, reason, world);
         }
         Verdict::NotSent if source == Source::Submit && attempt.calls <= 1 => {
-            let wait = world.now.since(life.created_at) / 4;
+            let wait = quarter(world.now.since(life.created_at), UNSENT_WAIT);
             change.attempt = set(AttemptState::NotCharged);
-            change.wait = Wait::Check(world.now.after(wait.clamp(UNSENT_WAIT.0, UNSENT_WAIT.1)));
+            change.wait = Wait::Check(world.now.after(wait));
         }
         Verdict::NotFound if is_proof(life, attempt, card) => {
             change.attempt = set(AttemptState::NotCharged);

@@ -144,12 +144,12 @@ impl Store {
                 Ok(Some(stored)) => return stored.into_iter().map(Ok).collect(),
                 Ok(None) => {}
                 Err(error) => {
-                    let businesses = asked.iter().map(|one| &one.request.business).collect();
                     if let Some(told) = error.for_many(asked.len()) {
                         return told.into_iter().map(Err).collect();
                     }
+                    let businesses = asked.iter().map(|one| one.request.business.as_str());
                     if matches!(error, StoreError::Locked)
-                        && let Ok(found) = self.held_balances(&businesses).await
+                        && let Ok(found) = self.held_balances(businesses.collect()).await
                     {
                         held = found;
                     }
@@ -158,7 +158,7 @@ impl Store {
         }
         let mut told = Vec::with_capacity(asked.len());
         for one in asked {
-            told.push(if held.contains(&one.request.business) {
+            told.push(if held.contains(one.request.business.as_str()) {
                 Err(StoreError::Locked)
             } else {
                 self.intake_alone(one).await

@@ -1,8 +1,9 @@
 //! Balances that somebody keeps locked: who they are, and waiting for one of them while nothing else is held.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
+use deadpool_postgres::Transaction;
 use domain::BusinessId;
 
 use crate::session::in_ms;
@@ -33,30 +34,40 @@ impl Store {
     }
 
     /// Those of `businesses` whose balance another transaction holds at this moment; nothing is waited for.
-    pub async fn held_balances(
+    pub(crate) async fn held_balances(
         &self,
-        businesses: &HashSet<&BusinessId>,
-    ) -> Result<HashSet<BusinessId>, StoreError> {
-        let names: Vec<&str> = businesses
-            .iter()
-            .map(|business| business.as_str())
-            .collect();
-        let rows = self
+        businesses: BTreeSet<&str>,
+    ) -> Result<HashSet<String>, StoreError> {
+        let mut session = self.session().await?;
+        let held = self
             .bounded(async {
-                let session = self.session().await?;
-                let statement = session
-                    .client()
-                    .prepare_cached("SELECT business_id FROM balances WHERE business_id = ANY ($1) FOR UPDATE SKIP LOCKED")
-                    .await?;
-                let rows = session.client().query(&statement, &[&names]).await?;
-                session.give_back();
-                Ok(rows)
+                let looking = session.begin().await?;
+                let held = not_free(&looking, BALANCES, businesses).await?;
+                looking.rollback().await?;
+                Ok(held)
             })
             .await?;
-        let free: HashSet<&str> = rows.iter().map(|row| row.get(0)).collect();
-        let held = businesses
-            .iter()
-            .filter(|business| !free.contains(business.as_str()));
-        Ok(held.copied().cloned().collect())
+        session.give_back();
+        Ok(held)
     }
+}
+
+/// Locks those balances that are free.
+pub(crate) const BALANCES: &str = "SELECT business_id FROM balances WHERE business_id = ANY ($1) ORDER BY business_id FOR UPDATE SKIP LOCKED";
+
+/// Locks what is free of `names`, by a statement that returns the names of what it locked; returns the others.
+pub(crate) async fn not_free(
+    tx: &Transaction<'_>,
+    lock: &'static str,
+    names: BTreeSet<&str>,
+) -> Result<HashSet<String>, StoreError> {
+    if names.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let names: Vec<&str> = names.into_iter().collect();
+    let statement = tx.prepare_cached(lock).await?;
+    let locked = tx.query(&statement, &[&names]).await?;
+    let locked: HashSet<&str> = locked.iter().map(|row| row.get(0)).collect();
+    let left = names.into_iter().filter(|name| !locked.contains(name));
+    Ok(left.map(str::to_owned).collect())
 }

@@ -23,7 +23,7 @@ use crate::{Store, StoreError};
 pub use at_suppliers::AtSupplier;
 pub use books::{BalanceLine, LedgerLine};
 pub use pulse::{OUTCOMES_OF, Pulse, SupplierOutcomes};
-pub use search::FoundOrder;
+pub use search::{FoundOrder, MOST_FOUND};
 
 /// How long the server works on one question of a person.
 const READ_WITHIN: Duration = Duration::from_secs(3);

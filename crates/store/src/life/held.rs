@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashSet};
 
 use deadpool_postgres::Transaction;
 use domain::{BusinessId, ProductCode};
-use tokio_postgres::types::ToSql;
 
 use super::write::Written;
 use crate::StoreError;
+use crate::patience::{BALANCES, not_free};
 
 /// What to do about rows that another transaction holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,6 @@ pub enum Locking {
 }
 
 /// Accounts and counted products that another transaction holds.
-#[derive(Default)]
 pub(super) struct Held {
     businesses: HashSet<String>,
     products: HashSet<String>,
@@ -51,26 +50,9 @@ pub(super) async fn by_others(tx: &Transaction<'_>, set: &[Written]) -> Result<H
         .await?,
         businesses: not_free(
             tx,
-            "SELECT business_id FROM balances WHERE business_id = ANY ($1) ORDER BY business_id FOR UPDATE SKIP LOCKED",
+            BALANCES,
             businesses,
         )
         .await?,
     })
-}
-
-async fn not_free(
-    tx: &Transaction<'_>,
-    lock: &'static str,
-    names: BTreeSet<&str>,
-) -> Result<HashSet<String>, StoreError> {
-    if names.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let names: Vec<&str> = names.into_iter().collect();
-    let statement = tx.prepare_cached(lock).await?;
-    let values: [&(dyn ToSql + Sync); 1] = [&names];
-    let locked = tx.query(&statement, &values).await?;
-    let locked: HashSet<&str> = locked.iter().map(|row| row.get(0)).collect();
-    let left = names.into_iter().filter(|name| !locked.contains(name));
-    Ok(left.map(str::to_owned).collect())
 }

@@ -63,7 +63,7 @@ impl Store {
                         &lane.as_str(),
                         &standing.timer(),
                         &COUNTED_TO,
-                        &MOST_FOUND,
+                        &i64::from(MOST_FOUND),
                     ],
                 )
                 .await?;

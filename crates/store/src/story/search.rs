@@ -12,7 +12,7 @@ use crate::reads::order_state;
 use crate::{Store, StoreError};
 
 /// The most orders that one search finds.
-pub(super) const MOST_FOUND: i64 = 50;
+pub const MOST_FOUND: u8 = 50;
 /// Longer than any number that a merchant may give (`CONTRACT.md` §3), in characters.
 const LONGEST_NUMBER: usize = 64;
 
@@ -83,7 +83,7 @@ impl Store {
                      ORDER BY o.order_code DESC LIMIT $3",
                 )
                 .await?;
-            let rows = read.query(&statement, &[&code, &query, &MOST_FOUND]).await?;
+            let rows = read.query(&statement, &[&code, &query, &i64::from(MOST_FOUND)]).await?;
             read.commit().await?;
             session.give_back();
             rows.iter().map(found).collect()

@@ -3,12 +3,9 @@
 use console::words::{money, second};
 use serde_json::json;
 use store::Store;
-use store::story::FoundOrder;
+use store::story::{FoundOrder, MOST_FOUND};
 
 use crate::settings::Settings;
-
-/// As many as one search finds.
-const MOST_FOUND: usize = 50;
 
 /// The flags of `refill order find`.
 #[derive(Debug, clap::Args)]
@@ -32,7 +29,7 @@ pub(crate) async fn find(settings: &Settings, flags: &Find) -> anyhow::Result<()
     for order in &found {
         print(order, flags.json);
     }
-    if found.len() >= MOST_FOUND && !flags.json {
+    if found.len() >= usize::from(MOST_FOUND) && !flags.json {
         println!("these are the newest {MOST_FOUND}");
     }
     Ok(())
