@@ -45,13 +45,12 @@ async fn press_until(browser: &Browser, key: Key, xpath: &str) {
 /// Presses Tab until this has the focus; all that is passed on the way. A page that has just come may let the first presses go.
 async fn tab_to(browser: &Browser, wanted: &str) -> Vec<String> {
     let mut passed = vec![];
-    let mut first = tab(browser).await;
+    let mut next = tab(browser).await;
     for _ in 0..3 {
-        if first.is_none() {
-            first = tab(browser).await;
+        if next.is_none() {
+            next = tab(browser).await;
         }
     }
-    let mut next = first;
     while let Some(name) = next {
         if name == wanted {
             return passed;

@@ -41,12 +41,7 @@ fn import(scene: &Scene, hanging_url: &str) {
         product("SILENT10", "silent"),
         product("WELL10", "harbor"),
     );
-    let file = scene.platform.folder.join("silent.toml");
-    std::fs::write(&file, text).unwrap();
-    let said = scene
-        .platform
-        .tool(&["catalog", "import", file.to_str().unwrap()]);
-    assert!(said.status.success(), "{said:?}");
+    scene.platform.import(&scene.outside, &text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

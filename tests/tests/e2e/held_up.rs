@@ -2,12 +2,11 @@
 //! keeps it, and when it ends everything goes on.
 
 use futures::future::join_all;
-use simulator::{Item, MerchantClient};
+use simulator::Item;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
 use crate::harness::merchant::MERCHANT;
-use crate::harness::platform::catalogue;
 use crate::harness::{Merchant, Scene, until};
 
 /// What the forgotten session calls itself.
@@ -63,21 +62,13 @@ fn import(scene: &Scene) {
     };
     let mut text: String = (0..KEPT).map(account).collect();
     text.push_str("[[price]]\nbusiness = \"reader\"\nproduct = \"LAST2\"\nprice = \"9.80\"\n");
-    let file = scene.platform.folder.join("kept.toml");
-    let listen = scene.platform.openapi.trim_start_matches("http://");
-    std::fs::write(&file, catalogue(&text, &scene.outside, listen)).unwrap();
-    let said = scene
-        .platform
-        .tool(&["catalog", "import", file.to_str().unwrap()]);
-    assert!(said.status.success(), "{said:?}");
+    scene.platform.import(&scene.outside, &text);
 }
 
-/// Another account, which has its reports sent to the same endpoint.
+/// Another account of the same keys, which has its reports sent to the same endpoint.
 fn merchant(scene: &Scene, business: &str) -> Merchant {
-    let key = &scene.outside.merchant_key.private_pem;
-    let client = MerchantClient::rsa(&scene.platform.openapi, MERCHANT, business, key);
     Merchant {
-        client: client.unwrap(),
+        client: scene.merchant.client.of_business(business),
         ordered: vec![],
     }
 }

@@ -29,19 +29,6 @@ async fn believing(keys: &[&RsaPair], stop: &CancellationToken) -> (String, Rece
     (url, heard)
 }
 
-fn import(scene: &Scene, name: &str, text: &str) {
-    let file = scene.platform.folder.join(name);
-    std::fs::write(&file, text).unwrap();
-    let said = scene
-        .platform
-        .tool(&["catalog", "import", file.to_str().unwrap()]);
-    assert!(
-        said.status.success(),
-        "{}",
-        String::from_utf8_lossy(&said.stderr)
-    );
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_platforms_key_is_changed_under_load_without_one_bad_signature() {
     let scene = Scene::start().await;
@@ -58,7 +45,9 @@ async fn the_platforms_key_is_changed_under_load_without_one_bad_signature() {
             merchant_pem.public_pem
         )
     };
-    import(&scene, "before.toml", &business("[\"default\"]", &old_url));
+    scene
+        .platform
+        .import(&scene.outside, &business("[\"default\"]", &old_url));
     // Orders go on all the time.
     let done = Arc::new(AtomicBool::new(false));
     let load = {
@@ -107,19 +96,22 @@ async fn the_platforms_key_is_changed_under_load_without_one_bad_signature() {
     let file = scene.platform.folder.join("new.pem");
     std::fs::write(file, &new_key.private_pem).unwrap();
     let key = "[[platform_key]]\nid = \"next\"\nprivate_key_file = \"new.pem\"\nnot_before = \"2026-01-01T00:00:00Z\"\n";
-    import(&scene, "key.toml", key);
+    scene.platform.import(&scene.outside, key);
     some(&old).await;
     // The merchant believes both, then is set to both: the newest signs. At last it forgets the old one.
-    import(&scene, "both.toml", &business("[\"default\"]", &both_url));
+    scene
+        .platform
+        .import(&scene.outside, &business("[\"default\"]", &both_url));
     some(&both).await;
     all_told(&old_url).await;
-    import(
-        &scene,
-        "next.toml",
+    scene.platform.import(
+        &scene.outside,
         &business("[\"default\", \"next\"]", &both_url),
     );
     some(&both).await;
-    import(&scene, "after.toml", &business("[\"next\"]", &new_url));
+    scene
+        .platform
+        .import(&scene.outside, &business("[\"next\"]", &new_url));
     some(&new).await;
     done.store(true, Ordering::Relaxed);
     let ordered = load.await.unwrap();

@@ -170,11 +170,8 @@ async fn nothing_is_bought_for_more_than_the_merchant_pays_unless_that_is_allowe
     assert_eq!(order["status"], 3, "{order}");
     assert_eq!(scene.merchant.balance().await.1, Decimal::ZERO);
     assert_eq!(scene.ground.ask("SELECT count(*) FROM attempts").await, "0");
-    let file = scene.platform.folder.join("allowed.toml");
     let allowed = "[[route]]\nsupplier = \"swift\"\nproduct = \"DEAR\"\nsku = \"1099\"\ncost = \"9.81\"\nmay_cost_more = true\n";
-    std::fs::write(&file, allowed).unwrap();
-    let import = ["catalog", "import", file.to_str().unwrap()];
-    assert!(scene.platform.tool(&import).status.success());
+    scene.platform.import(&scene.outside, allowed);
     taken_up(&scene).await;
     scene.merchant.order_items("dear1", "DEAR", &dear(1)).await;
     scene.merchant.wait_for_all_reports(&scene.outside).await;

@@ -23,12 +23,7 @@ fn import(scene: &Scene, address: &str) {
          [[route]]\nsupplier = \"away\"\nproduct = \"AWAY10\"\nsku = \"A10\"\ncost = \"9.70\"\n",
         scene.outside.harbor_key.public_pem
     );
-    let file = scene.platform.folder.join("away.toml");
-    std::fs::write(&file, text).unwrap();
-    let said = scene
-        .platform
-        .tool(&["catalog", "import", file.to_str().unwrap()]);
-    assert!(said.status.success(), "{said:?}");
+    scene.platform.import(&scene.outside, &text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -178,16 +178,8 @@ async fn a_business_sees_the_products_that_are_sold_to_it_and_changes_of_them_so
         7
     );
     // Taken off sale by an import, the platform knows it without being started again.
-    let change = scene.platform.folder.join("change.toml");
-    std::fs::write(&change, "[[product]]\ncode = \"MOBILE50\"\nlane = \"mobile\"\nface_value = \"50.00\"\non_sale = false\n").unwrap();
-    let imported = scene
-        .platform
-        .tool(&["catalog", "import", change.to_str().unwrap()]);
-    assert!(
-        imported.status.success(),
-        "{}",
-        String::from_utf8_lossy(&imported.stderr)
-    );
+    let change = "[[product]]\ncode = \"MOBILE50\"\nlane = \"mobile\"\nface_value = \"50.00\"\non_sale = false\n";
+    scene.platform.import(&scene.outside, change);
     until(
         "the change",
         async || {

@@ -231,6 +231,15 @@ impl Platform {
     }
 
     /// The end of its log, for those who ask why.
+    /// Imports one more piece of catalogue, a template as `catalogue` fills it.
+    pub(crate) fn import(&self, outside: &Outside, template: &str) {
+        let file = self.folder.join("import.toml");
+        std::fs::write(&file, catalogue(template, outside, &self.listen)).unwrap();
+        let said = self.tool(&["catalog", "import", file.to_str().unwrap()]);
+        let why = String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.success(), "{why}");
+    }
+
     /// All that it has logged, over all its starts.
     pub(crate) fn log(&self) -> String {
         let mut text = String::new();
