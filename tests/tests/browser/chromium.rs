@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use fantoccini::actions::{InputSource, KeyAction, KeyActions};
+use fantoccini::elements::Element;
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use reqwest::{Method, Url};
 use serde_json::{Value, json};
-use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities;
-use thirtyfour::{By, ChromeCapabilities, LoggingPrefsLogLevel, WebDriver, WebElement};
 use tokio::sync::OnceCell;
 
 use crate::harness::until;
@@ -39,8 +43,8 @@ pub(crate) enum Kind {
 }
 
 pub(crate) struct Browser {
-    /// Taken at the end.
-    driver: Option<WebDriver>,
+    /// None until it has started.
+    driver: Option<Client>,
     chromedriver: Child,
     /// Removed with it.
     profile: tempfile::TempDir,
@@ -91,7 +95,10 @@ impl Browser {
         )
         .await;
         let wanted = capabilities(kind, chromium, &browser.profile.path().join("profile"));
-        let session = WebDriver::builder(server, wanted).client(http).await;
+        let session = ClientBuilder::new(HttpConnector::new())
+            .capabilities(wanted)
+            .connect(&server)
+            .await;
         match session {
             Ok(driver) => browser.driver = Some(driver),
             Err(error) => panic!("no browser: {error}\n{}", browser.driver_log()),
@@ -103,7 +110,7 @@ impl Browser {
         std::fs::read_to_string(self.profile.path().join("chromedriver.log")).unwrap_or_default()
     }
 
-    pub(crate) fn driver(&self) -> &WebDriver {
+    fn driver(&self) -> &Client {
         self.driver.as_ref().expect("it runs")
     }
 
@@ -120,12 +127,12 @@ impl Browser {
     }
 
     /// Waits for an element that can be seen; `xpath` as people see the page.
-    pub(crate) async fn find(&self, xpath: &str) -> WebElement {
+    pub(crate) async fn find(&self, xpath: &str) -> Element {
         let seen = std::cell::RefCell::new(String::new());
         until(
             xpath,
             async || {
-                let found = self.driver().find(By::XPath(xpath)).await.ok();
+                let found = self.driver().find(Locator::XPath(xpath)).await.ok();
                 if let Some(element) = found
                     && element.is_displayed().await.unwrap_or(false)
                 {
@@ -141,7 +148,7 @@ impl Browser {
 
     /// Whether the page holds such an element now.
     pub(crate) async fn has(&self, xpath: &str) -> bool {
-        let found = self.driver().find_all(By::XPath(xpath)).await.unwrap();
+        let found = self.driver().find_all(Locator::XPath(xpath)).await.unwrap();
         !found.is_empty()
     }
 
@@ -155,7 +162,7 @@ impl Browser {
 
     /// What can be read on the page; empty while it changes.
     pub(crate) async fn text(&self) -> String {
-        match self.driver().find(By::Css("body")).await {
+        match self.driver().find(Locator::Css("body")).await {
             Ok(body) => body.text().await.unwrap_or_default(),
             Err(_) => String::new(),
         }
@@ -193,19 +200,31 @@ impl Browser {
     /// What this expression is in the page.
     pub(crate) async fn value(&self, expression: &str) -> Value {
         let script = format!("return {expression};");
-        let found = self.driver().execute(script, vec![]).await;
-        let found = found.unwrap_or_else(|error| panic!("{expression}: {error}"));
-        found.json().clone()
+        let found = self.driver().execute(&script, vec![]).await;
+        found.unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
     /// What the browser had to say against the pages since it was asked last.
     pub(crate) async fn complaints(&self) -> Vec<String> {
-        let log = self.driver().browser_log().await.unwrap();
-        log.into_iter()
+        let log = self.driver().issue_cmd(BrowserLog).await.unwrap();
+        let word = |entry: &Value, of: &str| entry[of].as_str().unwrap().to_owned();
+        let entries = log.as_array().unwrap().iter();
+        entries
+            .map(|entry| (word(entry, "level"), word(entry, "message")))
             // Hints for developers.
-            .filter(|entry| entry.level != "DEBUG")
-            .map(|entry| format!("{}: {}", entry.level, entry.message))
+            .filter(|(level, _)| level != "DEBUG")
+            .map(|(level, message)| format!("{level}: {message}"))
             .collect()
+    }
+
+    /// Presses these keys one after the other, whatever has the focus.
+    pub(crate) async fn press(&self, keys: &str) {
+        let presses = keys.chars().fold(KeyActions::new("keys".into()), |actions, value| {
+            actions
+                .then(KeyAction::Down { value })
+                .then(KeyAction::Up { value })
+        });
+        self.driver().perform_actions(presses).await.unwrap();
     }
 
     /// Keeps the whole page as a picture, of a phone its first and its last screen, where pictures are wanted.
@@ -213,27 +232,31 @@ impl Browser {
         let Some(path) = kept_as(name) else {
             return;
         };
-        let driver = self.driver();
         if self.kind == Kind::Phone {
-            driver.screenshot(&path).await.unwrap();
+            self.draw(&path).await;
             let end = path.with_file_name(format!("{name}-end.png"));
             self.value("scrollTo(0, document.body.scrollHeight)").await;
-            driver.screenshot(&end).await.unwrap();
+            self.draw(&end).await;
             return;
         }
         // As low as the page is, and as high.
         self.show(300).await;
         let height = self.value("document.documentElement.scrollHeight").await;
         self.show(height.as_u64().unwrap()).await;
-        driver.screenshot(&path).await.unwrap();
+        self.draw(&path).await;
     }
 
     /// Keeps so many pixels of the page, from the top, where pictures are wanted.
     pub(crate) async fn top(&self, height: u64, name: &str) {
         if let Some(path) = kept_as(name) {
             self.show(height).await;
-            self.driver().screenshot(&path).await.unwrap();
+            self.draw(&path).await;
         }
+    }
+
+    async fn draw(&self, path: &Path) {
+        let drawn = self.driver().screenshot().await.unwrap();
+        std::fs::write(path, drawn).unwrap();
     }
 
     /// Makes the window so high that it shows that much of the page.
@@ -254,9 +277,6 @@ fn kept_as(name: &str) -> Option<PathBuf> {
 /// Ended as by a power cut: there is nothing to keep.
 impl Drop for Browser {
     fn drop(&mut self) {
-        if let Some(driver) = self.driver.take() {
-            let _ = driver.leak();
-        }
         let parent = format!("PPid:\t{}\n", self.chromedriver.id());
         for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
             let status = std::fs::read_to_string(entry.path().join("status"));
@@ -270,31 +290,37 @@ impl Drop for Browser {
     }
 }
 
-fn capabilities(kind: Kind, chromium: &Path, profile: &Path) -> ChromeCapabilities {
-    let mut wanted = ChromeCapabilities::new();
-    wanted.set_binary(chromium.to_str().unwrap()).unwrap();
-    for arg in QUIET {
-        wanted.add_arg(arg).unwrap();
-    }
+fn capabilities(kind: Kind, chromium: &Path, profile: &Path) -> Capabilities {
     let profile = format!("--user-data-dir={}", profile.display());
-    wanted.add_arg(&profile).unwrap();
-    wanted
-        .set_browser_log_level(LoggingPrefsLogLevel::All)
-        .unwrap();
+    let args: Vec<&str> = QUIET.into_iter().chain([profile.as_str()]).collect();
+    let mut options = json!({ "binary": chromium, "args": args });
     match kind {
         Kind::Desk => {}
-        Kind::Phone => wanted
-            .add_experimental_option(
-                "mobileEmulation",
-                json!({ "deviceMetrics": { "width": 390, "height": 844, "pixelRatio": 1.0 } }),
-            )
-            .unwrap(),
-        Kind::NoScript => wanted
-            .add_experimental_option(
-                "prefs",
-                json!({ "profile.managed_default_content_settings.javascript": 2 }),
-            )
-            .unwrap(),
+        Kind::Phone => {
+            options["mobileEmulation"] =
+                json!({ "deviceMetrics": { "width": 390, "height": 844, "pixelRatio": 1.0 } });
+        }
+        Kind::NoScript => {
+            options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });
+        }
     }
-    wanted
+    Capabilities::from_iter([
+        ("browserName".into(), "chrome".into()),
+        ("goog:chromeOptions".into(), options),
+        ("goog:loggingPrefs".into(), json!({ "browser": "ALL" })),
+    ])
+}
+
+/// Chromium's own addition to WebDriver: what was written to its console since this was asked last.
+#[derive(Debug)]
+struct BrowserLog;
+
+impl WebDriverCompatibleCommand for BrowserLog {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
+        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(json!({ "type": "browser" }).to_string()))
+    }
 }

@@ -1,6 +1,6 @@
 //! Without a mouse: by real key presses, never by sending keys to an element that a test has found.
 
-use thirtyfour::Key;
+use fantoccini::key::Key;
 
 use crate::chromium::{Browser, Kind};
 use crate::harness::{Scene, until};
@@ -12,7 +12,7 @@ const NAMED: &str = "(it => it.id || it.getAttribute('href') || it.textContent.t
 /// Presses Tab. Where the focus is then: what has it, whether that can be told from the rest, and whether it is within sight. Nothing when
 /// it has left the page: after the last stop comes the browser's own bar, and the page's body is all that is active.
 async fn tab(browser: &Browser) -> Option<String> {
-    press(browser, &Key::Tab.value().to_string()).await;
+    browser.press(&Key::Tab).await;
     let focus = format!(
         "(() => {{
             const it = document.activeElement, style = getComputedStyle(it), at = it.getBoundingClientRect();
@@ -31,14 +31,9 @@ async fn tab(browser: &Browser) -> Option<String> {
     Some(name.to_owned())
 }
 
-async fn press(browser: &Browser, keys: &str) {
-    let chain = browser.driver().action_chain().send_keys(keys);
-    chain.perform().await.unwrap();
-}
-
 /// Presses this key and waits for what it leads to.
 async fn press_until(browser: &Browser, key: Key, xpath: &str) {
-    press(browser, &key.value().to_string()).await;
+    browser.press(&key).await;
     browser.find(xpath).await;
 }
 
@@ -65,16 +60,16 @@ async fn tab_to(browser: &Browser, wanted: &str) -> Vec<String> {
 async fn sign_in(browser: &Browser, name: &str) {
     browser.open("/").await;
     browser.find("//input[@name='name' and @autofocus]").await;
-    press(browser, name).await;
-    press(browser, &Key::Tab.value().to_string()).await;
-    press(browser, PASSWORD).await;
+    browser.press(name).await;
+    browser.press(&Key::Tab).await;
+    browser.press(PASSWORD).await;
     press_until(browser, Key::Enter, "//h1[starts-with(., 'Overview')]").await;
 }
 
 /// From wherever it is to the order's page, and from there to the desk.
 async fn to_the_desk(browser: &Browser, number: &str) {
-    press(browser, "/").await;
-    press(browser, number).await;
+    browser.press("/").await;
+    browser.press(number).await;
     press_until(browser, Key::Enter, "//h1[starts-with(., 'Order ')]").await;
     tab_to(browser, "/doubts").await;
     tab_to(browser, "/doubts").await;
@@ -103,7 +98,7 @@ async fn a_doubt_is_found_proposed_and_confirmed_by_keys_alone_and_the_focus_is_
         sign_in(&browser, name).await;
         to_the_desk(&browser, "k").await;
         tab_to(&browser, "e1").await;
-        press(&browser, "by keys").await;
+        browser.press("by keys").await;
         tab_to(&browser, button).await;
         press_until(&browser, Key::Enter, "//p[@role='status']").await;
         assert_eq!(browser.complaints().await, Vec::<String>::new());
@@ -136,7 +131,7 @@ async fn tab_stops_at_whatever_can_be_used_in_the_order_of_the_page_and_at_nothi
     // And that way leads where it says.
     browser.open("/suppliers").await;
     tab_to(&browser, "#main").await;
-    press(&browser, &Key::Enter.value().to_string()).await;
+    browser.press(&Key::Enter).await;
     until(
         "the way past the frame",
         async || (browser.value("location.hash").await == "#main").then_some(()),
