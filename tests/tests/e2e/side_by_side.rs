@@ -1,6 +1,7 @@
 //! A fleet is brought to a new version while merchants order: the schema goes first, under the processes that run, then the processes one by
-//! one. Nothing is refused, nothing is lost. There is one program here only, so it plays both parts: the new one on the oldest schema that it
-//! works with, the old one on a schema with more in it than it knows. And a new migration says nothing that would break those that still run.
+//! one. Nothing is refused, nothing is lost. `deploy/side-by-side COMMIT` runs this with the program of an earlier commit (`REFILL_BEFORE`); where
+//! there is one program only, it plays both parts: the new one on the oldest schema that it works with, the old one on a schema with more in it
+//! than it knows. And a new migration says nothing that would break those that still run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::harness::fleet::ROLES;
 use crate::harness::merchant::{BUSINESS, MERCHANT};
-use crate::harness::platform::root;
+use crate::harness::platform::{binary, root};
 use crate::harness::{Fleet, Ground, Merchant, Outside, until};
 
 /// Merchants who order side by side.
@@ -58,6 +59,17 @@ async fn expand(ground: &Ground) {
     }
 }
 
+/// The oldest schema that the fleet's program works with, and the one that it brings; there is none yet.
+fn schemas(fleet: &Fleet) -> [u32; 2] {
+    let says = fleet.tool("migrate", &["migrate", "--check"]);
+    assert_eq!(says.status.code(), Some(1), "there is no schema yet");
+    let said = String::from_utf8(says.stdout).unwrap();
+    let numbers =
+        Regex::new(r"is at 0; this program works with (\d+) and newer ones, and brings (\d+)").unwrap();
+    let numbers = numbers.captures(&said).expect(&said).extract::<2>().1;
+    numbers.map(|number| number.parse().unwrap())
+}
+
 /// Orders batch after batch at the door of the moment, each once: whatever is not answered 0 is a failure. Returns what was ordered.
 async fn go_on_ordering(
     hand: usize,
@@ -97,16 +109,20 @@ async fn the_schema_and_then_the_fleet_are_renewed_while_merchants_order() {
     let ground = Ground::own().await;
     let outside = Outside::start().await;
     let mut fleet = Fleet::prepare(&ground).await;
-    // The oldest schema that this program works with, which is the one that the program before it left.
-    let says = fleet.tool("migrate", &["migrate", "--check"]);
-    assert_eq!(says.status.code(), Some(1), "there is no schema yet");
-    let said = String::from_utf8(says.stdout).unwrap();
-    let numbers =
-        Regex::new(r"is at (\d+); this program works with (\d+) and newer ones, and brings (\d+)")
-            .unwrap();
-    let [applied, needed, newest] = numbers.captures(&said).unwrap().extract::<3>().1;
-    assert_eq!(applied, "0", "{said}");
-    fleet.done("migrate", &["migrate", "--until", needed]);
+    let [needed, newest] = schemas(&fleet);
+    // The schema that the program before it left: its own, or the oldest that this program works with.
+    let left = match std::env::var_os("REFILL_BEFORE") {
+        Some(program) => {
+            fleet.program = program.into();
+            schemas(&fleet)[1]
+        }
+        None => needed,
+    };
+    assert!(
+        (needed..=newest).contains(&left),
+        "{left} is not within {needed} and {newest}"
+    );
+    fleet.done("migrate", &["migrate", "--until", &left.to_string()]);
     let file = fleet.write_catalogue(&outside);
     fleet.done("catalog", &["catalog", "import", &file]);
     for role in ROLES {
@@ -133,8 +149,9 @@ async fn the_schema_and_then_the_fleet_are_renewed_while_merchants_order() {
         }
     };
     some_more(&mut hands).await;
+    fleet.program = binary().to_owned();
     let said = tokio::task::block_in_place(|| fleet.done("migrate", &["migrate", "--roles"]));
-    assert_eq!(said.contains("applied"), needed != newest, "{said}");
+    assert_eq!(said.contains("applied"), left != newest, "{said}");
     some_more(&mut hands).await;
     // What the next release may add, so that this program is the one before it.
     expand(&ground).await;

@@ -26,6 +26,8 @@ pub(crate) struct Fleet {
     pub(crate) console: String,
     /// The broker, without a user.
     pub(crate) broker: String,
+    /// What is started: this version, or another one's build.
+    pub(crate) program: PathBuf,
     folder: PathBuf,
     /// In the order in which they were started.
     processes: Vec<(&'static str, Child)>,
@@ -85,6 +87,7 @@ impl Fleet {
             openapi: format!("http://{}", servers::free_address().unwrap()),
             console: String::new(),
             broker,
+            program: binary().to_owned(),
             folder,
             processes: vec![],
         }
@@ -112,7 +115,7 @@ impl Fleet {
 
     /// The binary as this user, with what its manifest gives it.
     pub(crate) fn command(&self, user: &str) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(&self.program);
         command
             .env(
                 "REFILL__DATABASE__URL_FILE",
