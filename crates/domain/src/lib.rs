@@ -2,7 +2,7 @@
 //!
 //! Depends on no other room. Everything here is a value or a pure function: no tokio, no SQL, no HTTP.
 //!
-//! Read `life.rs` first: the life of an order and its attempts, the one decision that everything else carries out.
+//! Read `life/decide.rs` first: the one decision that everything else carries out.
 //! `tests/search.rs` tries that decision against every schedule of two workers, and against wrong variants of itself.
 //! Then `reason.rs` (why an order waits for a person), `verdict.rs` (what suppliers say), `card.rs` (what they promise), `product.rs`
 //! (what merchants may ask for).

@@ -1,6 +1,9 @@
 //! The life of an order, event by event.
 
 use super::*;
+use crate::life::Posting;
+use crate::verdict::Source;
+use crate::{Epoch, SupplierId};
 use std::collections::HashMap;
 
 const SECOND: i64 = 1_000;
