@@ -85,6 +85,9 @@ impl DueLoop {
         let desk = self.dispatch.desk();
         let reserved = self.room(lane, &desk, due.len(), patient).await;
         let room: usize = reserved.values().map(Reservation::len).sum();
+        if room == 0 && !patient {
+            return false;
+        }
         let all = due.len();
         // What finds no room would only be put off.
         due.truncate(room.max(LEAST));

@@ -97,13 +97,18 @@ impl LaneLoop {
     /// not even what he orders now. Their own hints find them claimed when they come.
     async fn overtakers(&self, first: &Delivery, most: usize, look: usize) -> Vec<Work> {
         let OrderKey { business, order } = first.key();
-        let (newest, others) = shared(most, look);
+        let others = others_of(most, look);
         let store = &self.dispatch.store;
         match store
-            .waiting_behind(&self.lane, *order, business, newest, others)
+            .waiting_behind(&self.lane, *order, business, count(most), count(others))
             .await
         {
             Ok(waiting) => {
+                let (newest, mut waiting): (Vec<_>, Vec<_>) = waiting
+                    .into_iter()
+                    .partition(|waiting| &waiting.key.business == business);
+                let left = most.saturating_sub(waiting.len());
+                waiting.extend(newest.into_iter().take(left));
                 meters::overtaking(&self.lane, waiting.len());
                 let without_hint = |waiting: Waiting| Work {
                     trace: waiting.traceparent.as_deref().and_then(TraceParent::parse),
@@ -154,17 +159,19 @@ impl LaneLoop {
     }
 }
 
-/// How many of those who overtake are the newest of the business at the head, and how many are others'. A third is for the newest: whoever
-/// orders now is waiting now, while the old ones have their turn anyway. One place goes to each of them in turn.
-fn shared(most: usize, look: usize) -> (i64, i64) {
-    let newest = (most + look % 3) / 3;
-    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    (count(newest), count(most - newest))
+/// How many of those who overtake may be others' than the business's at the head. A third is for its newest: whoever orders now is waiting
+/// now, while the old ones have their turn anyway; what others do not need is theirs too. One place goes to each of them in turn.
+const fn others_of(most: usize, look: usize) -> usize {
+    most - (most + look % 3) / 3
+}
+
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 /// By this machine's clock: at worst somebody is let past a little too early or too late.
 fn is_old(hint: &Delivery) -> bool {
-    meters::age(hint) > BEHIND
+    meters::age(hint.key().order) > BEHIND
 }
 
 fn piece(delivery: Delivery) -> Work {
@@ -181,9 +188,9 @@ mod tests {
 
     #[test]
     fn a_single_place_goes_to_the_newest_every_third_time() {
-        let of_one: Vec<_> = (0..6).map(|look| shared(1, look)).collect();
-        assert_eq!(of_one, [(0, 1), (0, 1), (1, 0), (0, 1), (0, 1), (1, 0)]);
-        let of_many: Vec<_> = (0..3).map(|look| shared(100, look)).collect();
-        assert_eq!(of_many, [(33, 67), (33, 67), (34, 66)]);
+        let of_one: Vec<_> = (0..6).map(|look| others_of(1, look)).collect();
+        assert_eq!(of_one, [1, 1, 0, 1, 1, 0]);
+        let of_many: Vec<_> = (0..3).map(|look| others_of(100, look)).collect();
+        assert_eq!(of_many, [67, 67, 66]);
     }
 }

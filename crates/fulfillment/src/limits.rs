@@ -65,7 +65,7 @@ impl Limits {
         }))
     }
 
-    /// Waits until at least one call may begin, then takes up to `most`.
+    /// Waits until calls may begin that are worth a claim, then takes up to `most`.
     pub(crate) async fn reserve(&self, most: usize) -> Reservation {
         let _turn = self.0.line.lock().await;
         loop {
@@ -81,7 +81,7 @@ impl Limits {
         }
     }
 
-    /// Takes up to `most` calls that may begin now; none: there is no room.
+    /// Takes up to `most` calls that may begin now; none: there is no room, or so little that it is not worth a claim yet.
     pub(crate) fn try_reserve(&self, most: usize) -> Reservation {
         let share = *self.0.share.borrow();
         let mut state = self.state();
@@ -177,6 +177,11 @@ fn most(per_second: u32) -> u64 {
     (u64::from(per_second) * CALL / 10).max(CALL)
 }
 
+/// Calls that are worth a claim: half of what it holds at most.
+fn worth(per_second: u32) -> usize {
+    (per_second / 20).max(1) as usize
+}
+
 impl Bucket {
     fn new(per_second: u32) -> Self {
         Self {
@@ -193,13 +198,17 @@ impl Bucket {
         self.filled_at = now;
     }
 
+    /// A claim costs about the same for one order and for twenty. So half of what it holds is waited for: nothing is waited for where
+    /// calls are few, and where they come as fast as they may, a twentieth of a second more.
     fn take(&mut self, most: usize, per_second: u32) -> usize {
         self.fill(per_second);
-        let whole = usize::try_from(self.level / CALL)
-            .unwrap_or(usize::MAX)
-            .min(most);
-        self.level -= whole as u64 * CALL;
-        whole
+        let held = usize::try_from(self.level / CALL).unwrap_or(usize::MAX);
+        if held < most.min(worth(per_second)) {
+            return 0;
+        }
+        let taken = held.min(most);
+        self.level -= taken as u64 * CALL;
+        taken
     }
 
     /// More than it holds is cut at the next filling.
@@ -209,7 +218,7 @@ impl Bucket {
 
     fn next_in(&mut self, per_second: u32) -> Duration {
         self.fill(per_second);
-        let missing = CALL.saturating_sub(self.level);
+        let missing = (worth(per_second) as u64 * CALL).saturating_sub(self.level);
         Duration::from_micros(missing / u64::from(per_second.max(1)) + 1)
     }
 }
@@ -293,8 +302,16 @@ mod tests {
         limits.release(five);
         assert_eq!(limits.reserve(200).await.len(), 5);
         let begun = Instant::now();
-        assert_eq!(limits.reserve(200).await.len(), 1);
-        assert!(begun.elapsed() >= Duration::from_millis(20));
+        let two = limits.reserve(200).await;
+        assert_eq!(two.len(), 2, "a twentieth of a second's are worth a claim");
+        assert!(begun.elapsed() >= Duration::from_millis(40));
+        tokio::time::advance(Duration::from_millis(20)).await;
+        assert_eq!(limits.try_reserve(200).len(), 0);
+        assert_eq!(
+            limits.reserve(1).await.len(),
+            1,
+            "nobody waits for more than he wants"
+        );
     }
 
     #[tokio::test]

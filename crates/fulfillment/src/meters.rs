@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use domain::{Lane, OrderState, SupplierId, UnixMs};
+use domain::{Lane, OrderCode, OrderState, SupplierId, UnixMs};
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
@@ -99,12 +99,12 @@ pub(crate) fn overtaking(lane: &Lane, orders: usize) {
 /// A hint has come.
 pub(crate) fn hinted(lane: &Lane, hint: &Delivery) {
     histogram!("refill_hint_late_seconds", "lane" => lane.to_string())
-        .record(age(hint).as_secs_f64());
+        .record(age(hint.key().order).as_secs_f64());
 }
 
-/// How old a hint's order is, by this machine's clock.
-pub(crate) fn age(hint: &Delivery) -> Duration {
-    UnixMs(0).after(now()).since(hint.key().order.made_at())
+/// How old an order is, by this machine's clock.
+pub(crate) fn age(order: OrderCode) -> Duration {
+    UnixMs(0).after(now()).since(order.made_at())
 }
 
 /// A call at a supplier that runs; counted down when it is dropped.

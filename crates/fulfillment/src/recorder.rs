@@ -10,6 +10,7 @@ use retry::Backoff;
 use store::Store;
 use store::life::{Fate, Locking, Moved, Outcome};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, timeout_at};
 use traces::Span;
 
 use crate::breaker::News;
@@ -17,6 +18,9 @@ use crate::call::Showing;
 use crate::desk::Desk;
 use crate::held_up::HeldUp;
 use crate::meters;
+
+/// The longest that what was heard waits for company.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
 /// What a call brought, with the messages that wait for its commit.
 #[derive(Debug)]
@@ -109,10 +113,32 @@ impl Recorder {
             tokio::select! {
                 heard = self.heard.recv_many(&mut set, self.set_size), if open => {
                     open = heard > 0;
+                    self.gather(&mut set).await;
                     self.take(set.drain(..), &mut held_up).await;
                 }
                 () = held_up.turn(), if !held_up.is_empty() => held_up.try_again(self.set_size).await,
                 else => return,
+            }
+        }
+    }
+
+    /// Lets a set grow while work is behind: what costs a transaction is the set, whatever its size, and the more workers there are the less
+    /// each of them hears at a time. Who is alone waits for nobody, nor does a set that is half full; a young order ends the wait of all.
+    async fn gather(&mut self, set: &mut Vec<Heard>) {
+        let mut known = 0;
+        let mut until = Instant::now() + LONGEST_WAIT;
+        while (2..self.set_size / 2).contains(&set.len()) {
+            let waits = set[known..]
+                .iter()
+                .map(|heard| may_wait(meters::age(heard.outcome.key.order)));
+            until = until.min(Instant::now() + waits.min().unwrap_or_default());
+            known = set.len();
+            let room = self.set_size - known;
+            if !matches!(
+                timeout_at(until, self.heard.recv_many(set, room)).await,
+                Ok(1..)
+            ) {
+                return;
             }
         }
     }
@@ -230,6 +256,11 @@ async fn recorded(set: Vec<Heard>) {
         drop(heard.recording);
     }
     halt::at("record", "acknowledged").await;
+}
+
+/// A twentieth of the time that an order has waited anyway.
+fn may_wait(age: Duration) -> Duration {
+    (age / 20).min(LONGEST_WAIT)
 }
 
 fn count(heard: &Heard) {
