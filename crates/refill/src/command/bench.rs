@@ -23,6 +23,7 @@ mod sender;
 mod shares;
 mod stage;
 mod steps;
+mod supplier;
 mod table;
 
 use std::fs::Permissions;

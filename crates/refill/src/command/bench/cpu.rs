@@ -1,9 +1,17 @@
 //! How much CPU processes have taken, by the kernel's own count.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Milliseconds by process name.
 pub(super) type CpuMs = BTreeMap<&'static str, f64>;
+
+/// Of a core: who takes less has nothing to do.
+const RESTS: f64 = 0.2;
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// Looks in a row that must say so.
+const LOOKS: u32 = 3;
+const RESTS_WITHIN: Duration = Duration::from_mins(5);
 
 /// Kernel ticks per second; the same on every Linux that we run on.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -16,6 +24,24 @@ pub(super) fn taken(processes: &[(&'static str, u32)]) -> CpuMs {
         *sums.entry(name).or_default() += tree(&all, *pid);
     }
     sums
+}
+
+/// Waits until these rest: what came in fast is put in its place later, and whoever is measured meanwhile pays for it.
+pub(super) async fn rests(processes: &[(&'static str, u32)]) {
+    let sum = || taken(processes).values().sum::<f64>();
+    let resting = async {
+        let (mut before, mut looks) = (sum(), 0);
+        while looks < LOOKS {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let now = sum();
+            let busy = (now - before) / 1_000.0 / LOOK_EVERY.as_secs_f64();
+            looks = if busy < RESTS { looks + 1 } else { 0 };
+            before = now;
+        }
+    };
+    if tokio::time::timeout(RESTS_WITHIN, resting).await.is_err() {
+        tracing::warn!("the servers do not come to rest, and are measured as they are");
+    }
 }
 
 /// What was taken between two looks, per order.

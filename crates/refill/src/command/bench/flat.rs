@@ -1,4 +1,7 @@
 //! `refill bench flat`: what an order costs while so many others are stored and wait for a supplier that does not answer.
+//!
+//! Between the first point and the last lie minutes, in which a shared machine may become half as fast. So the floor is measured beside each
+//! point: it knows nothing of those that wait, and what its orders cost is the machine's share.
 
 use std::time::Duration;
 
@@ -7,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::catalogue::{Cast, Way};
+use super::cpu;
 use super::measured::{Measured, measure, per_second, warm_up};
 use super::offer::{Offer, Pace, Refused};
 use super::report::{cost_rows, costs, round};
@@ -42,8 +46,16 @@ pub(crate) struct Flags {
 pub(super) struct Point {
     pub(super) waiting: u32,
     pub(super) measured: Measured,
+    floor: Measured,
     /// How fast those that wait came in, on the way here.
     filled_per_second: Option<f64>,
+}
+
+impl Point {
+    /// What an order has cost, in orders of the floor.
+    fn to_floor(&self) -> f64 {
+        self.measured.cost.inside() / self.floor.cost.inside()
+    }
 }
 
 /// A supplier that takes connections and never answers.
@@ -120,16 +132,31 @@ async fn points(
             None => None,
         };
         waiting = waiting.max(wanted);
+        cpu::rests(&stage.servers.pids()).await;
         warm_up(stage, roles, &offer).await?;
         let measured = measure(stage, roles, &offer).await?;
+        let floor = beside(stage, &offer).await?;
         tracing::info!(waiting, "measured");
         points.push(Point {
             waiting,
             measured,
+            floor,
             filled_per_second,
         });
     }
     Ok(points)
+}
+
+/// The floor's orders, on the same servers and beside the same roles.
+async fn beside(stage: &Stage<'_>, offer: &Offer) -> anyhow::Result<Measured> {
+    let floor = Roles::start_floor_alone(stage).await?;
+    let measuring = async {
+        warm_up(stage, &floor, offer).await?;
+        measure(stage, &floor, offer).await
+    };
+    let measured = measuring.await;
+    floor.stop().await;
+    measured
 }
 
 /// A closed loop of one account on the lane that works.
@@ -182,16 +209,21 @@ pub(super) fn json(points: &[Point]) -> Value {
             told.insert("accepted_per_second".into(), json!(accepted));
             let delivered = point.measured.delivered.all.ms(0.99).map(round);
             told.insert("delivered_p99_ms".into(), json!(delivered));
+            let floor = round(point.floor.cost.inside());
+            told.insert("floor_cpu_ms_per_order_inside".into(), json!(floor));
+            told.insert("cpu_to_floor".into(), json!(round(point.to_floor())));
             let filled = point.filled_per_second.map(round);
             told.insert("filled_per_second".into(), json!(filled));
             told.into()
         })
         .collect();
     let cpu = growth(points, |point| point.measured.cost.inside());
+    let to_floor = growth(points, Point::to_floor);
     let wal = growth(points, |point| point.measured.cost.wal_bytes);
     json!({
         "points": told,
         "cpu_of_last_to_first": cpu.map(round),
+        "cpu_to_floor_of_last_to_first": to_floor.map(round),
         "wal_of_last_to_first": wal.map(round),
     })
 }
@@ -221,6 +253,10 @@ pub(super) fn table(points: &[Point]) -> Table {
     });
     row("accepted p99, ms", &|p| p.measured.accepted.all.ms(0.99));
     row("delivered p99, ms", &|p| p.measured.delivered.all.ms(0.99));
+    row("CPU ms per order, the floor's beside it", &|p| {
+        Some(p.floor.cost.inside())
+    });
+    row("CPU per order, to the floor's", &|p| Some(p.to_floor()));
     let costs: Vec<_> = points.iter().map(|point| &point.measured.cost).collect();
     cost_rows(&mut table, &costs, Some(|first, last| last / first));
     table

@@ -11,6 +11,7 @@ use super::cpu::{self, CpuMs};
 use super::memory::{self, Megabytes, Watch};
 use super::roles::Roles;
 use super::stage::Stage;
+use super::supplier::Supplier;
 
 /// Processes that are the outside, not the platform or its servers.
 pub(super) const OUTSIDE: [&str; 2] = ["bench", "supplier"];
@@ -25,6 +26,8 @@ pub(super) struct Cost {
     pub(super) statements: Option<f64>,
     pub(super) wal_bytes: f64,
     pub(super) messages: Option<f64>,
+    /// Submits and queries at the supplier, by its own count.
+    pub(super) supplier_calls: f64,
     /// Waits for a lock of 10 ms or longer, of a thousand orders.
     pub(super) lock_waits: Option<f64>,
     /// The most that each had while it was measured; not of one order.
@@ -46,6 +49,7 @@ pub(super) struct Meter<'s> {
     stage: &'s Stage<'s>,
     roles: Vec<(&'static str, u32)>,
     messages: Option<u64>,
+    supplier_calls: u64,
     lock_waits: Option<u64>,
     database: DatabaseLoad,
     cpu: CpuMs,
@@ -62,6 +66,7 @@ impl<'s> Meter<'s> {
         let watch = Watch::begin(stage.servers.pids());
         Ok(Self {
             messages,
+            supplier_calls: Supplier::of(stage)?.asked().await?,
             lock_waits: stage.servers.lock_waits()?,
             database: stage.store.database_load().await?,
             cpu: cpu::taken(&all(&roles, stage.servers)),
@@ -81,6 +86,7 @@ impl<'s> Meter<'s> {
         peak_mb.extend(self.watch.end().await);
         let lock_waits = stage.servers.lock_waits()?;
         let messages = published(stage.servers).await?;
+        let asked = Supplier::of(stage)?.asked().await?;
         let each = f64::from(orders.max(1));
         let between = |before: i64, after: i64| per(after.saturating_sub(before), each);
         let mut cpu_ms = cpu::per_order(&self.cpu, &cpu, orders);
@@ -102,6 +108,10 @@ impl<'s> Meter<'s> {
                 .map(|(before, after)| between(before, after)),
             wal_bytes: between(self.database.wal_bytes, database.wal_bytes),
             messages: counted(self.messages, messages, each),
+            supplier_calls: per(
+                i64::try_from(asked.saturating_sub(self.supplier_calls))?,
+                each,
+            ),
             lock_waits: counted(self.lock_waits, lock_waits, each / 1_000.0),
             peak_mb,
             heaviest,

@@ -42,8 +42,8 @@ pub(crate) struct Flags {
     /// Orders of the closed loop that finds the capacity.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..))]
     orders: u32,
-    /// How long the overload lasts.
-    #[arg(long, default_value = "15s", value_parser = humantime::parse_duration)]
+    /// How long the overload lasts. The first seconds fill the queues, and what fills them is not done yet.
+    #[arg(long, default_value = "1m", value_parser = humantime::parse_duration)]
     lasts: Duration,
     /// How long the modest load lasts, in each of its runs.
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]

@@ -3,7 +3,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Place;
@@ -16,6 +15,7 @@ use super::report::round;
 use super::roles::Roles;
 use super::sender::{self, Sent};
 use super::stage::{Stage, free_address};
+use super::supplier::{Calls, Supplier};
 use super::table::Table;
 
 /// Orders in one batch of the backlog, and of the fresh ones.
@@ -59,15 +59,6 @@ struct Recovery {
     all_submits: u64,
     calls: Calls,
     most_calls_a_second: u64,
-}
-
-/// What the supplier was asked in one second.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-struct Calls {
-    second: u64,
-    submits: u64,
-    refused: u64,
-    queries: u64,
 }
 
 pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> {
@@ -181,44 +172,6 @@ fn since_return(stage: &Stage<'_>, old: &Sent, back_us: u64) -> anyhow::Result<L
         }
     }
     Ok(latencies)
-}
-
-/// The supplier's own pages.
-struct Supplier {
-    url: String,
-    client: reqwest::Client,
-}
-
-impl Supplier {
-    fn of(stage: &Stage<'_>) -> anyhow::Result<Self> {
-        let way = stage.cast.ways.first();
-        let at = way.map(|way| way.supplier.to_string()).unwrap_or_default();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(Duration::from_secs(10))
-            .build()?;
-        Ok(Self {
-            url: format!("http://{at}"),
-            client,
-        })
-    }
-
-    async fn control(&self, control: &Value) -> anyhow::Result<()> {
-        let request = self.client.post(format!("{}/control", self.url));
-        let request = request.header("content-type", "application/json");
-        let answer = request.body(control.to_string()).send().await?;
-        answer.error_for_status()?;
-        Ok(())
-    }
-
-    async fn calls(&self) -> anyhow::Result<Vec<Calls>> {
-        let answer = self
-            .client
-            .get(format!("{}/calls", self.url))
-            .send()
-            .await?;
-        Ok(serde_json::from_slice(&answer.bytes().await?)?)
-    }
 }
 
 impl Recovery {

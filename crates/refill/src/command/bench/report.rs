@@ -154,6 +154,9 @@ pub(super) fn cost_rows(table: &mut Table, costs: &[&Cost], ratio: Option<fn(f64
     row("statements per order".into(), &|c| c.statements);
     row("WAL bytes per order".into(), &|c| Some(c.wal_bytes));
     row("messages per order".into(), &|c| c.messages);
+    row("calls at the supplier per order".into(), &|c| {
+        Some(c.supplier_calls)
+    });
     row("lock waits of 10 ms, in 1,000 orders".into(), &|c| {
         c.lock_waits
     });
@@ -257,6 +260,10 @@ pub(super) fn costs(cost: &Cost) -> Map<String, Value> {
         ("statements_per_order", json!(cost.statements.map(round))),
         ("wal_bytes_per_order", json!(round(cost.wal_bytes))),
         ("messages_per_order", json!(cost.messages.map(round))),
+        (
+            "supplier_calls_per_order",
+            json!(round(cost.supplier_calls)),
+        ),
         (
             "lock_waits_per_1000_orders",
             json!(cost.lock_waits.map(round)),

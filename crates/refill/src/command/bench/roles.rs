@@ -34,15 +34,11 @@ impl Roles {
         workers: u8,
         supplier_flags: &[&str],
     ) -> anyhow::Result<Self> {
-        let listen = free_address()?;
-        let mut roles = Self {
-            openapi_url: format!("http://{listen}"),
-            log: log(&stage.folder)?,
-            children: vec![],
-        };
+        let mut roles = Self::none_yet(stage)?;
         roles.start_supplier(stage, supplier_flags)?;
+        let listen = roles.listen();
         roles
-            .start_role("ingress", stage, &["--listen", &listen.to_string()])
+            .start_role("ingress", stage, &["--listen", &listen])
             .await?;
         for _ in 0..workers {
             roles.start_role("fulfillment", stage, &[]).await?;
@@ -53,18 +49,38 @@ impl Roles {
 
     /// The supplier and the floor.
     pub(super) async fn start_floor(stage: &Stage<'_>) -> anyhow::Result<Self> {
-        let listen = free_address()?;
-        let mut roles = Self {
-            openapi_url: format!("http://{listen}"),
+        let mut roles = Self::none_yet(stage)?;
+        roles.start_supplier(stage, &[])?;
+        roles.spawn_floor(stage).await?;
+        Ok(roles)
+    }
+
+    /// The floor, where the supplier is there already.
+    pub(super) async fn start_floor_alone(stage: &Stage<'_>) -> anyhow::Result<Self> {
+        let mut roles = Self::none_yet(stage)?;
+        roles.spawn_floor(stage).await?;
+        Ok(roles)
+    }
+
+    fn none_yet(stage: &Stage<'_>) -> anyhow::Result<Self> {
+        Ok(Self {
+            openapi_url: format!("http://{}", free_address()?),
             log: log(&stage.folder)?,
             children: vec![],
-        };
-        roles.start_supplier(stage, &[])?;
+        })
+    }
+
+    fn listen(&self) -> String {
+        self.openapi_url.trim_start_matches("http://").to_owned()
+    }
+
+    async fn spawn_floor(&mut self, stage: &Stage<'_>) -> anyhow::Result<()> {
         let supplier = format!("http://{}", supplier(stage)?);
+        let listen = self.listen();
         let args = [
             "floor",
             "--listen",
-            &listen.to_string(),
+            &listen,
             "--supplier",
             &supplier,
             "--callback",
@@ -77,9 +93,8 @@ impl Roles {
             .env("SIM_API_KEY", SUPPLIER_KEY)
             .arg("--keys")
             .arg(&stage.folder);
-        roles.spawn("floor", &mut command)?;
-        answers(&format!("http://{listen}/readyz")).await?;
-        Ok(roles)
+        self.spawn("floor", &mut command)?;
+        answers(&format!("{}/readyz", self.openapi_url)).await
     }
 
     fn start_supplier(&mut self, stage: &Stage<'_>, flags: &[&str]) -> anyhow::Result<()> {
