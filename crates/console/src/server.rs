@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::desk::Desk;
 use crate::door::Peer;
 use crate::pages::router;
+use crate::pulse;
 
 /// Connections at once; more wait in the kernel.
 const MOST_CONNECTIONS: usize = 96;
@@ -82,10 +83,10 @@ impl Console {
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
         let desk = Arc::clone(&self.desk);
-        let mut pulse = JoinSet::new();
-        pulse.spawn(async move { desk.heart.run(&desk.store, &desk.stopping).await });
+        let mut looking = JoinSet::new();
+        looking.spawn(async move { pulse::feel(&desk.store, &desk.stopping).await });
         let desk = Arc::clone(&self.desk);
-        pulse.spawn(async move { desk.queues.run(&desk.catalogue, &desk.stopping).await });
+        looking.spawn(async move { desk.queues.run(&desk.catalogue, &desk.stopping).await });
         while let Some(accepted) = shutdown.run_until_cancelled(self.accept()).await {
             while connections.try_join_next().is_some() {}
             match accepted {
@@ -106,7 +107,7 @@ impl Console {
         }
         drop(self.listener);
         self.desk.stopping.cancel();
-        while pulse.join_next().await.is_some() {}
+        while looking.join_next().await.is_some() {}
         if tokio::time::timeout(GRACE, graceful.shutdown())
             .await
             .is_err()

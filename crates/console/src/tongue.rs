@@ -372,11 +372,14 @@ words! {
     host: "Host", "主机";
     heard: "Heard", "最近心跳";
     ago: "ago", "前";
-    the_last: "The last", "最近";
+    the_last: "the last", "最近";
     no_data: "No data yet.", "暂无数据。";
     in_and_out: "orders in and out per second", "每秒入单与完成";
     most: "most", "峰值";
-    since_start: "The charts go back to the start of this console.", "图表自本控制台启动起记录。";
+    orders_in_doubt: "orders in doubt", "存疑订单数";
+    oldest_without_supplier: "oldest order that no supplier has", "最早未提交给供应商的订单";
+    at_last: "at last", "最新";
+    about_charts: "A gap: nobody looked, or the database counted anew. Counted up to 10,000.", "空白处为无人记录，或数据库重新计数。数量最多计到 10,000。";
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ mod pages;
 mod parked;
 mod plans;
 mod pushes;
+mod pulses;
 mod reports;
 mod rights;
 mod routing;

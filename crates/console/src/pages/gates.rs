@@ -19,7 +19,7 @@ use super::{Page, back, page};
 use crate::actions::{self, Gate};
 use crate::desk::Desk;
 use crate::frame::Frame;
-use crate::pulse::Beat;
+use crate::pulse::Rhythm;
 use crate::queues::QueueLine;
 use crate::tongue::Words;
 use crate::trouble::Trouble;
@@ -86,7 +86,7 @@ struct LanesPage {
     catalogue: Arc<Catalogue>,
     /// Nothing when the broker is away.
     queues: Option<Vec<QueueLine>>,
-    beat: Beat,
+    rhythm: Arc<Rhythm>,
 }
 
 impl LanesPage {
@@ -120,7 +120,7 @@ pub(super) async fn lanes(State(desk): State<Arc<Desk>>, frame: Frame) -> Page {
         pauses: desk.ask(desk.store.pauses()).await?,
         catalogue: desk.catalogue(),
         queues: desk.queues.lines(),
-        beat: desk.heart.beat(),
+        rhythm: desk.rhythm().await,
     })
 }
 

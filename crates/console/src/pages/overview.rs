@@ -21,7 +21,7 @@ use super::{Page, page};
 use crate::alarms::{Alarm, Facts, alarms};
 use crate::desk::Desk;
 use crate::frame::Frame;
-use crate::pulse::{Beat, Chart};
+use crate::pulse::Rhythm;
 use crate::tongue::Words;
 use crate::trouble::Trouble;
 use crate::words;
@@ -39,8 +39,7 @@ const BALANCES: i64 = 100;
 pub(crate) struct Sight {
     vitals: Arc<Vitals>,
     balances: Vec<BalanceLine>,
-    beat: Beat,
-    charts: Vec<Chart>,
+    rhythm: Arc<Rhythm>,
     suppliers: Vec<SupplierLine>,
     outcomes: Arc<HashMap<SupplierId, SupplierOutcomes>>,
     pauses: Vec<Pause>,
@@ -77,8 +76,7 @@ impl Sight {
         Ok(Self {
             vitals,
             balances: desk.ask(store.least_balances(BALANCES)).await?,
-            beat: desk.heart.beat(),
-            charts: desk.heart.charts(),
+            rhythm: desk.rhythm().await,
             suppliers,
             outcomes,
             pauses,
