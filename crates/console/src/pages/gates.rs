@@ -20,7 +20,7 @@ use crate::actions::{self, Gate};
 use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::pulse::Rhythm;
-use crate::queues::QueueLine;
+use crate::queues::{QueueLine, of_lane};
 use crate::tongue::Words;
 use crate::trouble::Trouble;
 use crate::words;
@@ -91,8 +91,7 @@ struct LanesPage {
 
 impl LanesPage {
     fn queue_of(&self, lane: &Lane) -> Option<&QueueLine> {
-        let name = QueueName::orders(lane).ok()?;
-        self.queues.as_ref()?.iter().find(|line| line.queue == name)
+        of_lane(self.queues.as_deref(), lane)
     }
 
     /// The queues that are no lane's.

@@ -22,6 +22,7 @@ use crate::alarms::{Alarm, Facts, alarms};
 use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::pulse::Rhythm;
+use crate::queues::{QueueLine, of_lane};
 use crate::tongue::Words;
 use crate::trouble::Trouble;
 use crate::words;
@@ -46,12 +47,18 @@ pub(crate) struct Sight {
     endpoints: Vec<EndpointLine>,
     instances: Vec<Instance>,
     catalogue_version: i64,
+    /// Nothing when the broker is away.
+    queues: Option<Vec<QueueLine>>,
     alarms: Vec<Alarm>,
 }
 
 impl Sight {
     fn pause_of(&self, lane: &Lane) -> Option<&Pause> {
         self.pauses.iter().find(|pause| pause.is_of_lane(lane))
+    }
+
+    fn queue_of(&self, lane: &Lane) -> Option<&QueueLine> {
+        of_lane(self.queues.as_deref(), lane)
     }
 
     async fn of(desk: &Desk) -> Result<Self, Trouble> {
@@ -83,6 +90,7 @@ impl Sight {
             endpoints,
             instances,
             catalogue_version: desk.catalogue().version,
+            queues,
             alarms,
         })
     }
