@@ -221,9 +221,12 @@ impl Store {
     ) -> Result<Vec<ResendJob>, StoreError> {
         self.bounded(async {
             let session = self.session().await?;
-            let sql = format!(
-                "SELECT {JOB} FROM resend_jobs WHERE $1::text IS NULL OR business_id = $1 ORDER BY asked_at DESC LIMIT $2"
-            );
+            // A job's number begins with the moment at which it was asked for.
+            let newest = match business {
+                Some(_) => "business_id = $1 ORDER BY asked_at DESC",
+                None => "$1::text IS NULL ORDER BY job_id DESC",
+            };
+            let sql = format!("SELECT {JOB} FROM resend_jobs WHERE {newest} LIMIT $2");
             let statement = session.client().prepare_cached(&sql).await?;
             let business = business.map(BusinessId::as_str);
             let rows = session

@@ -3,6 +3,8 @@
 //! Counted in pages, by the real binary: a plan may say "Index Scan" and read a whole index for one row, and an index may be asked for
 //! rows that a filter then throws away; the pages tell both.
 
+mod pages;
+
 use std::collections::BTreeMap;
 
 use crate::harness::outside::get;
