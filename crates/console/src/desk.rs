@@ -52,6 +52,8 @@ pub(crate) struct Desk {
     pub(crate) queues: Queues,
     /// What the overview shows.
     pub(crate) sight: Kept<Sight>,
+    /// How often the pulse is felt.
+    pub(crate) look_every: Duration,
     rhythm: Kept<Rhythm>,
     vitals: Kept<Vitals>,
     outcomes: Kept<HashMap<SupplierId, SupplierOutcomes>>,
@@ -81,6 +83,7 @@ impl Desk {
             trusted_proxies: settings.trusted_proxies,
             queues: Queues::new(lookout),
             sight: Kept::fresh_for(SIGHT_FOR),
+            look_every: settings.look_every,
             rhythm: Kept::fresh_for(RHYTHM_FOR),
             vitals: Kept::fresh_for(SIGHT_FOR),
             outcomes: Kept::fresh_for(OUTCOMES_FOR),
@@ -109,7 +112,7 @@ impl Desk {
         let read = async {
             let hour = self.ask(self.store.pulses(1, HOUR)).await?;
             let day = self.ask(self.store.pulses(ONE_OF, DAY)).await?;
-            Ok::<_, Trouble>(Rhythm::of(&hour, &day))
+            Ok::<_, Trouble>(Rhythm::of(&hour, &day, self.look_every))
         };
         self.rhythm.or(read.boxed()).await.unwrap_or_else(|error| {
             tracing::debug!(%error, "the pulses could not be read");

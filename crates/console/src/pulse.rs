@@ -1,6 +1,8 @@
 //! How fast orders come and go, and what waits: felt every ten seconds by whichever console comes first, kept in the database for all of
 //! them, read from there for the charts.
 
+use std::time::Duration;
+
 use domain::UnixMs;
 use store::Store;
 use store::pulse::{EVERY, Pulse, Pulses};
@@ -16,14 +18,17 @@ pub(crate) const ONE_OF: i64 = 30;
 pub(crate) const DAY: i64 = 289;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
-/// The farthest that two samples may be apart: one may be missing between them.
-const APART_MS: i64 = 30_000;
-const DAY_APART_MS: i64 = APART_MS * ONE_OF;
+/// The farthest that two of the day's samples may be apart: one may be missing between them.
+const DAY_APART: Duration = Duration::from_mins(15);
+
+/// The same of the hour's, where somebody looks so often.
+fn apart(look_every: Duration) -> Duration {
+    look_every.max(EVERY) * 3
+}
 
 /// Feels the pulse until it is told to stop.
-pub(crate) async fn feel(store: &Store, stop: &CancellationToken) {
-    // Twice in each slot, so that none is missed because a tick came late.
-    let mut ticks = tokio::time::interval(EVERY / 2);
+pub(crate) async fn feel(store: &Store, look_every: Duration, stop: &CancellationToken) {
+    let mut ticks = tokio::time::interval(look_every.max(EVERY));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         match stop.run_until_cancelled(store.keep_pulse()).await {
@@ -70,22 +75,21 @@ impl Default for Rhythm {
             now: UnixMs(0),
             kept: vec![],
         };
-        Self::of(&nothing, &nothing)
+        Self::of(&nothing, &nothing, EVERY)
     }
 }
 
 impl Rhythm {
-    pub(crate) fn of(hour: &Pulses, day: &Pulses) -> Self {
+    pub(crate) fn of(hour: &Pulses, day: &Pulses, look_every: Duration) -> Self {
+        let apart = apart(look_every);
+        let day_apart = apart.max(DAY_APART);
         let wait = |measure: Measure, value: fn(&Pulse) -> i64| {
-            let line = Line::new("wait", level(&day.kept, value));
+            let line = Line::new("wait", level(&day.kept, day_apart, value));
             Chart::new(measure, day.now, DAY_MS, vec![line])
         };
         Self {
-            beat: beat(hour),
-            flow: vec![
-                flow(hour, HOUR_MS, APART_MS),
-                flow(day, DAY_MS, DAY_APART_MS),
-            ],
+            beat: beat(hour, apart),
+            flow: vec![flow(hour, HOUR_MS, apart), flow(day, DAY_MS, day_apart)],
             waits: vec![
                 wait(Measure::Doubts, |pulse| pulse.doubts),
                 wait(Measure::Reports, |pulse| pulse.reports),
@@ -96,35 +100,34 @@ impl Rhythm {
 }
 
 /// As the last two samples say, if they are of now.
-fn beat(hour: &Pulses) -> Beat {
+fn beat(hour: &Pulses, apart: Duration) -> Beat {
     let [.., before, last] = &hour.kept[..] else {
         return Beat::default();
     };
-    if hour.now.0 - last.at.0 > APART_MS {
+    if hour.now.since(last.at) > apart {
         return Beat::default();
     }
-    let told = |counted: fn(&Pulse) -> i64| rate(before, last, APART_MS, counted).map(tenths);
+    let told = |counted: fn(&Pulse) -> i64| rate(before, last, apart, counted).map(tenths);
     match (told(|p| p.stored), told(|p| p.ended)) {
         (Some(stored), Some(ended)) => Beat { stored, ended },
         _ => Beat::default(),
     }
 }
 
-fn flow(pulses: &Pulses, most_ms: i64, apart_ms: i64) -> Chart {
-    let line = |class, counted: fn(&Pulse) -> i64| {
-        Line::new(class, speed(&pulses.kept, apart_ms, counted))
-    };
+fn flow(pulses: &Pulses, most_ms: i64, apart: Duration) -> Chart {
+    let line =
+        |class, counted: fn(&Pulse) -> i64| Line::new(class, speed(&pulses.kept, apart, counted));
     let lines = vec![line("in", |p| p.stored), line("out", |p| p.ended)];
     Chart::new(Measure::Orders, pulses.now, most_ms, lines)
 }
 
 /// What is counted between two samples, in tenths per second. Nothing where that cannot be known: nobody was there for a while, or the
 /// server has begun to count anew, or it is another one.
-fn rate(before: &Pulse, after: &Pulse, apart_ms: i64, counted: fn(&Pulse) -> i64) -> Option<i64> {
+fn rate(before: &Pulse, after: &Pulse, apart: Duration, counted: fn(&Pulse) -> i64) -> Option<i64> {
     let ms = after.at.0 - before.at.0;
     let is_one_count =
         before.counted_since_us == after.counted_since_us && before.stored <= after.stored;
-    if !is_one_count || !(1..=apart_ms).contains(&ms) {
+    if !is_one_count || ms < 1 || after.at.since(before.at) > apart {
         return None;
     }
     // The two counts that say how many have ended are not read in the same instant: that may take one or two back.
@@ -133,10 +136,10 @@ fn rate(before: &Pulse, after: &Pulse, apart_ms: i64, counted: fn(&Pulse) -> i64
 }
 
 /// How fast it was counted, wherever that is known.
-fn speed(pulses: &[Pulse], apart_ms: i64, counted: fn(&Pulse) -> i64) -> Vec<Piece> {
+fn speed(pulses: &[Pulse], apart: Duration, counted: fn(&Pulse) -> i64) -> Vec<Piece> {
     let mut pieces = vec![Piece::new()];
     for (before, after) in pulses.iter().zip(pulses.iter().skip(1)) {
-        match (rate(before, after, apart_ms, counted), pieces.last_mut()) {
+        match (rate(before, after, apart, counted), pieces.last_mut()) {
             (Some(rate), Some(piece)) => piece.push((after.at, rate)),
             _ => pieces.push(Piece::new()),
         }
@@ -145,12 +148,12 @@ fn speed(pulses: &[Pulse], apart_ms: i64, counted: fn(&Pulse) -> i64) -> Vec<Pie
 }
 
 /// How much there was, wherever that is known.
-fn level(pulses: &[Pulse], value: fn(&Pulse) -> i64) -> Vec<Piece> {
+fn level(pulses: &[Pulse], apart: Duration, value: fn(&Pulse) -> i64) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = vec![];
     for pulse in pulses {
         let follows = |piece: &&mut Piece| {
             let last = piece.last();
-            last.is_some_and(|(at, _)| pulse.at.0 - at.0 <= DAY_APART_MS)
+            last.is_some_and(|(at, _)| pulse.at.since(*at) <= apart)
         };
         let point = (pulse.at, value(pulse));
         match pieces.last_mut().filter(follows) {

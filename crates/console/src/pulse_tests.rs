@@ -21,7 +21,7 @@ fn hour(kept: Vec<Pulse>) -> Pulses {
 }
 
 fn stored(kept: &[Pulse]) -> Vec<Vec<i64>> {
-    let mut pieces = speed(kept, APART_MS, |pulse| pulse.stored);
+    let mut pieces = speed(kept, apart(EVERY), |pulse| pulse.stored);
     pieces.retain(|piece| !piece.is_empty());
     let values = |piece: &Piece| piece.iter().map(|(_, rate)| *rate).collect();
     pieces.iter().map(values).collect()
@@ -35,7 +35,7 @@ fn it_beats_as_the_last_two_samples_say_while_they_are_of_now() {
         pulse(20, 3_125, 1_093),
     ]);
     let told = |pulses: &Pulses| {
-        let Beat { stored, ended } = Rhythm::of(pulses, pulses).beat;
+        let Beat { stored, ended } = Rhythm::of(pulses, pulses, EVERY).beat;
         (stored, ended)
     };
     assert_eq!(told(&pulses), ("300".into(), "100".into()));
@@ -72,7 +72,9 @@ fn where_nobody_was_there_is_a_gap_but_one_missing_sample_is_none() {
 
 #[test]
 fn fewer_that_have_ended_are_none() {
-    let line = speed(&[pulse(0, 9, 5), pulse(10, 9, 3)], APART_MS, |p| p.ended);
+    let line = speed(&[pulse(0, 9, 5), pulse(10, 9, 3)], apart(EVERY), |p| {
+        p.ended
+    });
     assert_eq!(line, [vec![(UnixMs(10_000), 0)]]);
 }
 
@@ -89,10 +91,21 @@ fn what_waited_is_drawn_as_it_was_with_a_gap_where_nobody_looked() {
         now: UnixMs(2_400_000),
         kept,
     };
-    let rhythm = Rhythm::of(&day, &day);
+    let rhythm = Rhythm::of(&day, &day, EVERY);
     assert_eq!(rhythm.waits.len(), 3);
     let doubts = &rhythm.waits[0];
     assert_eq!(doubts.top(), "7");
     let path = doubts.path(&doubts.lines[0]);
     assert_eq!(path.matches('M').count(), 2, "{path}");
+}
+
+#[test]
+fn whoever_is_told_to_look_seldom_knows_as_much_as_that_says() {
+    let samples = hour([0, 60, 120].map(|at| pulse(at, at, 0)).to_vec());
+    let path = |look_every: u64| {
+        let rhythm = Rhythm::of(&samples, &samples, Duration::from_secs(look_every));
+        let chart = &rhythm.flow[0];
+        chart.path(&chart.lines[0]).len()
+    };
+    assert!(path(10) == 0 && path(60) > 0);
 }

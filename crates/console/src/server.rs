@@ -35,7 +35,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// After the kernel refused to give us a connection (no file handles left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long somebody stays signed in, and by whose word they come from elsewhere.
+/// How long somebody stays signed in, by whose word they come from elsewhere, how often the pulse is felt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Without asking for a page, in minutes.
@@ -44,6 +44,8 @@ pub struct Settings {
     pub session_hours: u16,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// How often it asks the database how it goes, for the charts.
+    pub look_every: Duration,
 }
 
 /// The pages for ops at one address.
@@ -84,7 +86,8 @@ impl Console {
         let mut connections = JoinSet::new();
         let desk = Arc::clone(&self.desk);
         let mut looking = JoinSet::new();
-        looking.spawn(async move { pulse::feel(&desk.store, &desk.stopping).await });
+        looking
+            .spawn(async move { pulse::feel(&desk.store, desk.look_every, &desk.stopping).await });
         let desk = Arc::clone(&self.desk);
         looking.spawn(async move { desk.queues.run(&desk.catalogue, &desk.stopping).await });
         while let Some(accepted) = shutdown.run_until_cancelled(self.accept()).await {

@@ -111,11 +111,13 @@ pub(super) fn build(folder: &Path) -> Vec<Value> {
         objects.extend(build(&folder.join(component)));
     }
     let is_component = says.kind == "Component";
-    assert!(
-        is_component == says.namespace.is_none() && !(is_component && !says.patches.is_empty()),
-        "{}",
-        file.display()
-    );
+    let only_adds = says.namespace.is_none() && says.patches.is_empty();
+    let fits = if is_component {
+        only_adds
+    } else {
+        says.namespace.is_some()
+    };
+    assert!(fits, "{}", file.display());
     for generated in &says.config_map_generator {
         generate(generated, folder, &mut objects);
     }
