@@ -72,8 +72,8 @@ impl Line {
     /// What it is called on the page; empty where the chart has but one.
     pub(crate) fn name(&self, w: &Words) -> &'static str {
         match self.class {
-            "in" => w.orders_in,
-            "out" => w.orders_out,
+            "in" => w.line_in,
+            "out" => w.line_out,
             _ => "",
         }
     }

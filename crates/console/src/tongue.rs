@@ -375,9 +375,11 @@ words! {
     ago: "ago", "前";
     the_last: "the last", "最近";
     no_data: "No data yet.", "暂无数据。";
+    line_in: "in", "入单";
+    line_out: "out", "完成";
     in_and_out: "orders in and out per second", "每秒入单与完成";
     orders_in_doubt: "orders in doubt", "存疑订单数";
-    oldest_without_supplier: "oldest order that no supplier has", "最早未提交给供应商的订单";
+    oldest_without_supplier: "oldest order at no supplier", "最早未提交给供应商的订单";
     at_last: "at last", "最新";
     most: "most", "峰值";
     about_charts: "A gap: nobody looked, or the database counted anew. Counted up to 10,000.", "空白处为无人记录，或数据库重新计数。数量最多计到 10,000。";
