@@ -89,6 +89,8 @@ INSERT INTO access (object, who, may) VALUES
     ('audit', 'console, catalog', 'INSERT'),
     ('instances', 'fleet, readonly', 'SELECT'),
     ('instances', 'fleet', 'INSERT, UPDATE (seen_at), DELETE'),
+    ('pulses', 'console, readonly', 'SELECT'),
+    ('pulses', 'console', 'INSERT, DELETE'),
 
     -- Reports. Whoever ends an order writes the report; only `callback` sends it.
     ('callbacks', 'fleet, readonly', 'SELECT'),

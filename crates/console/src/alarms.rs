@@ -227,7 +227,7 @@ fn lanes(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
             if line.ready > 0 {
                 raise(Wrong::Parked, "", line.ready.to_string());
             }
-        } else if line.ready > 0 && line.consumers == 0 {
+        } else if line.is_left_alone() {
             raise(Wrong::NobodyTakes, name, line.ready.to_string());
         }
     }

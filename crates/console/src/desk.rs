@@ -20,7 +20,7 @@ use crate::door::Tries;
 use crate::kept::Kept;
 use crate::pages::Sight;
 use crate::passwords::Passwords;
-use crate::pulse::Heart;
+use crate::pulse::{DAY, HOUR, ONE_OF, Rhythm};
 use crate::queues::Queues;
 use crate::trouble::Trouble;
 
@@ -31,6 +31,8 @@ const QUESTIONS_AT_ONCE: usize = 16;
 
 /// How long what waits serves for all who look.
 const SIGHT_FOR: Duration = Duration::from_secs(1);
+/// The same of how it goes: a sample comes every ten seconds.
+const RHYTHM_FOR: Duration = Duration::from_secs(5);
 /// The same of what became of the newest attempts: of all that is asked for the pages it reads most.
 const OUTCOMES_FOR: Duration = Duration::from_secs(10);
 
@@ -46,12 +48,13 @@ pub(crate) struct Desk {
     pub(crate) tries: Tries,
     /// Whose word counts about where somebody comes from.
     pub(crate) trusted_proxies: Vec<IpNet>,
-    /// How fast it goes.
-    pub(crate) heart: Heart,
     /// How the broker's queues stand.
     pub(crate) queues: Queues,
     /// What the overview shows.
     pub(crate) sight: Kept<Sight>,
+    /// How often the pulse is felt.
+    pub(crate) look_every: Duration,
+    rhythm: Kept<Rhythm>,
     vitals: Kept<Vitals>,
     outcomes: Kept<HashMap<SupplierId, SupplierOutcomes>>,
     /// Places for those whose page renews itself.
@@ -78,9 +81,10 @@ impl Desk {
             passwords: Passwords::new(),
             tries: Tries::default(),
             trusted_proxies: settings.trusted_proxies,
-            heart: Heart::default(),
             queues: Queues::new(lookout),
             sight: Kept::fresh_for(SIGHT_FOR),
+            look_every: settings.look_every,
+            rhythm: Kept::fresh_for(RHYTHM_FOR),
             vitals: Kept::fresh_for(SIGHT_FOR),
             outcomes: Kept::fresh_for(OUTCOMES_FOR),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
@@ -101,6 +105,19 @@ impl Desk {
         tokio::time::timeout(ANSWER_WITHIN, asked)
             .await
             .unwrap_or(Err(Trouble::TooSlow))
+    }
+
+    /// How it goes and has gone. Where that cannot be read, the page comes without it.
+    pub(crate) async fn rhythm(&self) -> Arc<Rhythm> {
+        let read = async {
+            let hour = self.ask(self.store.pulses(1, HOUR)).await?;
+            let day = self.ask(self.store.pulses(ONE_OF, DAY)).await?;
+            Ok::<_, Trouble>(Rhythm::of(&hour, &day, self.look_every))
+        };
+        self.rhythm.or(read.boxed()).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "the pulses could not be read");
+            Arc::default()
+        })
     }
 
     /// What waits in the whole database.

@@ -10,6 +10,7 @@
 
 pub mod actions;
 mod alarms;
+mod chart;
 mod codes;
 mod desk;
 mod door;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use domain::Catalogue;
+use domain::{Catalogue, Lane};
 use queue::{LookoutHandle, QueueName, QueueSight, Unseen};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,11 @@ pub(crate) struct QueueLine {
 }
 
 impl QueueLine {
+    /// Whether messages wait and nobody takes them; what is parked waits for a person.
+    pub(crate) fn is_left_alone(&self) -> bool {
+        self.ready > 0 && self.consumers == 0 && self.queue != QueueName::parked()
+    }
+
     /// Its growth, with its sign.
     pub(crate) fn growth(&self) -> String {
         match self.growth {
@@ -38,6 +43,12 @@ impl QueueLine {
             Some(growth) => format!("−{}", tenths(-growth)),
         }
     }
+}
+
+/// The queue of a lane; nothing when the broker is away, or has not been asked about it yet.
+pub(crate) fn of_lane<'q>(lines: Option<&'q [QueueLine]>, lane: &Lane) -> Option<&'q QueueLine> {
+    let name = QueueName::orders(lane).ok()?;
+    lines?.iter().find(|line| line.queue == name)
 }
 
 /// What was seen last, and before.

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::desk::Desk;
 use crate::door::Peer;
 use crate::pages::router;
+use crate::pulse;
 
 /// Connections at once; more wait in the kernel.
 const MOST_CONNECTIONS: usize = 96;
@@ -34,7 +35,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// After the kernel refused to give us a connection (no file handles left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long somebody stays signed in, and by whose word they come from elsewhere.
+/// How long somebody stays signed in, by whose word they come from elsewhere, how often the pulse is felt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Without asking for a page, in minutes.
@@ -43,6 +44,8 @@ pub struct Settings {
     pub session_hours: u16,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// How often it asks the database how it goes, for the charts.
+    pub look_every: Duration,
 }
 
 /// The pages for ops at one address.
@@ -82,10 +85,11 @@ impl Console {
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
         let desk = Arc::clone(&self.desk);
-        let mut pulse = JoinSet::new();
-        pulse.spawn(async move { desk.heart.run(&desk.store, &desk.stopping).await });
+        let mut looking = JoinSet::new();
+        looking
+            .spawn(async move { pulse::feel(&desk.store, desk.look_every, &desk.stopping).await });
         let desk = Arc::clone(&self.desk);
-        pulse.spawn(async move { desk.queues.run(&desk.catalogue, &desk.stopping).await });
+        looking.spawn(async move { desk.queues.run(&desk.catalogue, &desk.stopping).await });
         while let Some(accepted) = shutdown.run_until_cancelled(self.accept()).await {
             while connections.try_join_next().is_some() {}
             match accepted {
@@ -106,7 +110,7 @@ impl Console {
         }
         drop(self.listener);
         self.desk.stopping.cancel();
-        while pulse.join_next().await.is_some() {}
+        while looking.join_next().await.is_some() {}
         if tokio::time::timeout(GRACE, graceful.shutdown())
             .await
             .is_err()

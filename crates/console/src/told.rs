@@ -1,7 +1,6 @@
 //! An order's story as a command tells it: what its page shows, in the page's English words.
 
 use domain::{OrderCode, UnixMs};
-use store::audit::{AuditOf, Deed};
 use store::story::{MOST_ENTRIES, OrderStory};
 use store::{Store, StoreError};
 
@@ -29,8 +28,7 @@ pub async fn order(store: &Store, code: OrderCode) -> Result<Option<Told>, Store
     let Some(order) = store.order_story(&code).await? else {
         return Ok(None);
     };
-    let of = AuditOf::Object(Deed::order(code));
-    let deeds = store.audit(&of, None, MOST_ENTRIES).await?;
+    let deeds = store.deeds_about(&order, MOST_ENTRIES).await?;
     let catalogue = store.catalogue().await?;
     let Standing { why, next } = standing(&ENGLISH, &order, &catalogue);
     Ok(Some(Told {

@@ -101,6 +101,7 @@ words! {
     ready: "At the broker, waiting", "队列待取";
     growth: "Growth per second", "每秒增减";
     consumers: "Consumers", "消费者";
+    nobody_takes: "nobody takes them", "无消费者";
     queue: "Queue", "队列";
     other_queues: "Other queues", "其他队列";
     queue_help: "What is at the broker is looked at every five seconds.", "消息队列的数据每五秒查看一次。";
@@ -372,11 +373,16 @@ words! {
     host: "Host", "主机";
     heard: "Heard", "最近心跳";
     ago: "ago", "前";
-    the_last: "The last", "最近";
+    the_last: "the last", "最近";
     no_data: "No data yet.", "暂无数据。";
+    line_in: "in", "入单";
+    line_out: "out", "完成";
     in_and_out: "orders in and out per second", "每秒入单与完成";
+    orders_in_doubt: "orders in doubt", "存疑订单数";
+    oldest_without_supplier: "oldest order at no supplier", "最早未提交给供应商的订单";
+    at_last: "at last", "最新";
     most: "most", "峰值";
-    since_start: "The charts go back to the start of this console.", "图表自本控制台启动起记录。";
+    about_charts: "A gap: nobody looked, or the database counted anew. Counted up to 10,000.", "空白处为无人记录，或数据库重新计数。数量最多计到 10,000。";
 }
 
 #[cfg(test)]

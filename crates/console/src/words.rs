@@ -26,6 +26,12 @@ pub fn second(at: UnixMs) -> String {
     second.to_owned()
 }
 
+/// Of a moment the hour and the minute, where the day is known: `09:15`.
+pub(crate) fn minute(at: UnixMs) -> String {
+    let text = moment(at);
+    text.get(11..16).unwrap_or_default().to_owned()
+}
+
 /// Money as columns of it are read: thousands apart, two decimals at least: `12,345.60`.
 pub fn money(money: Money) -> String {
     let units = money.units().unsigned_abs();
@@ -143,6 +149,7 @@ mod tests {
         assert_eq!(moment(UnixMs(0)), "1970-01-01 08:00:00.000");
         assert_eq!(moment(UnixMs(1_767_139_200_123)), "2025-12-31 08:00:00.123");
         assert_eq!(second(UnixMs(1_767_139_200_123)), "2025-12-31 08:00:00");
+        assert_eq!(minute(UnixMs(1_767_139_200_123)), "08:00");
     }
 
     #[test]

@@ -177,6 +177,7 @@ pub(crate) async fn start_console(process: &mut Process) -> anyhow::Result<Socke
         idle_minutes: process.settings.console.idle_minutes,
         session_hours: process.settings.console.session_hours,
         trusted_proxies: process.settings.console.trusted_proxies.clone(),
+        look_every: process.settings.admin.look_every(),
     };
     let (lookout, looking) = Lookout::new(process.broker.clone());
     process.add_ground(|shutdown| looking.run(shutdown));

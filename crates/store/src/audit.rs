@@ -2,11 +2,12 @@
 //! never the one without the other; the database refuses to change or remove it.
 
 use deadpool_postgres::Transaction;
-use domain::{OrderCode, UnixMs};
+use domain::{BusinessId, OrderCode, UnixMs};
 use serde_json::Value;
 use tokio_postgres::Row;
 
 use crate::session::commit;
+use crate::story::OrderStory;
 use crate::{Store, StoreError};
 
 /// Something that a person does.
@@ -18,7 +19,7 @@ pub struct Deed {
     pub role: &'static str,
     /// What is done, like `supplier.pause`.
     pub action: &'static str,
-    /// To what, like `supplier swift`; to an order, as [`Deed::order`] names it.
+    /// To what, like `supplier swift`; to an order or a batch, as [`Deed::order`] and [`Deed::batch`] name them.
     pub object: String,
     /// How, without secrets.
     pub parameters: Value,
@@ -91,6 +92,11 @@ impl Deed {
         format!("order {code}")
     }
 
+    /// How a batch is named as one, by the merchant's number.
+    pub fn batch(business: &BusinessId, batch: &str) -> String {
+        format!("batch {batch} of {business}")
+    }
+
     /// Writes that it was done, within the deed's own transaction.
     pub(crate) async fn done(&self, tx: &Transaction<'_>, detail: &str) -> Result<(), StoreError> {
         let objects = std::slice::from_ref(&self.object);
@@ -153,6 +159,20 @@ impl Store {
         commit(tx, "audit").await?;
         session.give_back();
         Ok(())
+    }
+
+    /// What was done to an order, or to its batch as a whole: the newest `limit` of each.
+    pub async fn deeds_about(
+        &self,
+        order: &OrderStory,
+        limit: i64,
+    ) -> Result<Vec<AuditLine>, StoreError> {
+        let key = &order.key;
+        let itself = AuditOf::Object(Deed::order(key.order));
+        let batch = AuditOf::Object(Deed::batch(&key.business, &order.batch_biz_code));
+        let mut deeds = self.audit(&itself, None, limit).await?;
+        deeds.extend(self.audit(&batch, None, limit).await?);
+        Ok(deeds)
     }
 
     /// A page of the audit, the newest first: at most `limit` rows that are older than the row `before`.

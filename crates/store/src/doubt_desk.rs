@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::audit::Deed;
 use crate::life::{NotSettled, Settlement};
-use crate::story::{EvidenceLine, heard};
+use crate::story::{EvidenceLine, heard, one_moment};
 use crate::{Store, StoreError};
 
 pub use decide::{Closed, Refusal, Word};
@@ -71,29 +71,33 @@ impl Store {
             order: Uuid::nil(),
         });
         self.bounded(async {
-            let session = self.session().await?;
-            let statement = session
-                .client()
+            let mut session = self.session().await?;
+            let read = one_moment(&mut session).await?;
+            // Read in the order of the index and sorted among those of one moment, however many wait: never all of them.
+            read.batch_execute("SET LOCAL enable_sort = off").await?;
+            let statement = read
                 .prepare_cached(
-                    "SELECT d.business_id, d.order_code, d.kind, d.reason, (extract(epoch FROM d.opened_at) * 1000)::bigint,
+                    "WITH page AS MATERIALIZED (
+                         SELECT * FROM doubts WHERE closed_at IS NULL AND ($2::text IS NULL OR kind = $2)
+                            AND (opened_at, order_code) > (timestamptz 'epoch' + $3::bigint * interval '1 microsecond', $4)
+                         ORDER BY opened_at, order_code LIMIT $1
+                     )
+                     SELECT d.business_id, d.order_code, d.kind, d.reason, (extract(epoch FROM d.opened_at) * 1000)::bigint,
                             (extract(epoch FROM clock_timestamp() - d.opened_at) * 1000)::bigint, o.price,
                             (extract(epoch FROM t.due_at) * 1000)::bigint, a.attempt_no, a.supplier_id, a.reference,
                             d.proposed_charged, d.proposed_by, d.proposed_reason, (extract(epoch FROM d.opened_at) * 1000000)::bigint
-                     FROM doubts d JOIN orders o USING (business_id, order_code)
+                     FROM page d JOIN orders o USING (business_id, order_code)
                      LEFT JOIN timers t ON t.business_id = d.business_id AND t.order_code = d.order_code AND d.kind = 'doubt'
                      LEFT JOIN attempts a ON a.business_id = d.business_id AND a.order_code = d.order_code
                          AND a.attempt_no = d.attempt_no
-                     WHERE d.closed_at IS NULL AND ($2::text IS NULL OR d.kind = $2)
-                       AND (d.opened_at, d.order_code) > (timestamptz 'epoch' + $3::bigint * interval '1 microsecond', $4)
-                     ORDER BY d.opened_at, d.order_code LIMIT $1",
+                     ORDER BY d.opened_at, d.order_code",
                 )
                 .await?;
-            let rows = session.client().query(&statement, &[&limit, &kind, &place.opened_us, &place.order]).await?;
+            let rows = read.query(&statement, &[&limit, &kind, &place.opened_us, &place.order]).await?;
             let mut cases: Vec<OpenCase> = rows.iter().map(case).collect();
             let businesses: Vec<&str> = cases.iter().map(|c| c.key.business.as_str()).collect();
             let codes: Vec<_> = cases.iter().map(|c| c.key.order.uuid()).collect();
-            let statement = session
-                .client()
+            let statement = read
                 .prepare_cached(
                     "SELECT e.attempt_no, e.source, e.verdict, e.upstream_no, e.detail, e.actor,
                             (extract(epoch FROM e.at) * 1000)::bigint, e.business_id, e.order_code
@@ -103,7 +107,8 @@ impl Store {
                      ORDER BY e.attempt_no, e.evidence_no",
                 )
                 .await?;
-            let rows = session.client().query(&statement, &[&businesses, &codes]).await?;
+            let rows = read.query(&statement, &[&businesses, &codes]).await?;
+            read.commit().await?;
             session.give_back();
             let mut heard_of: HashMap<OrderKey, Vec<EvidenceLine>> = HashMap::new();
             for row in &rows {

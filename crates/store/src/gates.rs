@@ -8,6 +8,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::audit::Deed;
 use crate::session::commit;
+use crate::vitals::COUNTED_TO;
 use crate::{Store, StoreError};
 
 const NEW_VERSION: &str = "UPDATE platform SET catalogue_version = catalogue_version + 1";
@@ -179,13 +180,19 @@ impl Store {
     pub async fn suppliers(&self) -> Result<Vec<SupplierLine>, StoreError> {
         self.bounded(async {
             let session = self.session().await?;
+            // Lane by lane, because that is how timers are found by what they wait for; as far as anything is counted.
             let sql = "SELECT s.supplier_id, s.enabled, b.reason, b.trips, (extract(epoch FROM b.probe_at) * 1000)::bigint,
                               coalesce(c.calling, 0)
                        FROM suppliers s LEFT JOIN breakers b USING (supplier_id)
-                       LEFT JOIN (SELECT a.supplier_id, count(*) AS calling FROM timers t JOIN attempts a USING (business_id, order_code)
-                                  WHERE t.kind = 1 AND a.state < 3 GROUP BY 1) c USING (supplier_id)
+                       LEFT JOIN (SELECT a.supplier_id, count(*) AS calling
+                                  FROM (SELECT lane FROM products UNION SELECT lane FROM lane_marks) l,
+                                  LATERAL (SELECT business_id, order_code FROM timers
+                                           WHERE lane = l.lane AND kind = 1 AND kind > 0 ORDER BY due_at LIMIT $1) t,
+                                  LATERAL (SELECT supplier_id FROM attempts WHERE business_id = t.business_id
+                                           AND order_code = t.order_code AND state < 3 OFFSET 0) a
+                                  GROUP BY 1) c USING (supplier_id)
                        ORDER BY s.supplier_id";
-            let rows = session.client().query(sql, &[]).await?;
+            let rows = session.client().query(sql, &[&COUNTED_TO]).await?;
             session.give_back();
             Ok(rows
                 .iter()

@@ -4,7 +4,7 @@
 //! Every function is one piece of work with a bound on its time; none holds a transaction open across a call to the outside.
 //!
 //! Read in the order of an order's way: `intake` (a batch is stored), `life` (claimed, called, recorded), `callbacks` (reported);
-//! then `sweep` and `waiting` (what stood still, who waits), `months` (old orders out of the way), `reads` (what merchants ask), `story` (what our own people ask), `vitals` (what waits now, for metrics and console alike), `catalogue` (what changes seldom), `operators` and `audit` (who may do what, who did what), `check` (what must hold).
+//! then `sweep` and `waiting` (what stood still, who waits), `months` (old orders out of the way), `reads` (what merchants ask), `story` (what our own people ask), `pulse` (how it went), `vitals` (what waits now, for metrics and console alike), `catalogue` (what changes seldom), `operators` and `audit` (who may do what, who did what), `check` (what must hold).
 
 pub mod audit;
 pub mod callbacks;
@@ -25,6 +25,7 @@ mod migrate;
 mod months;
 pub mod operators;
 mod patience;
+pub mod pulse;
 pub mod reads;
 pub mod resend;
 mod seal;

@@ -3,7 +3,7 @@
 mod meant;
 
 use deadpool_postgres::Transaction;
-use domain::{BusinessId, UnixMs};
+use domain::{BusinessId, OrderCode, UnixMs};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -193,7 +193,13 @@ impl Store {
                     .await?;
                 let job = job(&row)?;
                 if let Some(deed) = deed {
-                    deed.done(&tx, &format!("job {}, {total} reports", job.id)).await?;
+                    // An order that was named by its merchant's number is kept by ours, as if it had been named so.
+                    let object = match &request.which {
+                        Resend::Order(_) => Deed::order(OrderCode::from_uuid(span.low)),
+                        _ => deed.object.clone(),
+                    };
+                    let detail = format!("job {}, {total} reports", job.id);
+                    deed.done_to(&tx, &[object], &detail).await?;
                 }
                 commit(tx, "resend").await?;
                 session.give_back();
@@ -215,12 +221,18 @@ impl Store {
     ) -> Result<Vec<ResendJob>, StoreError> {
         self.bounded(async {
             let session = self.session().await?;
-            let sql = format!(
-                "SELECT {JOB} FROM resend_jobs WHERE $1::text IS NULL OR business_id = $1 ORDER BY asked_at DESC LIMIT $2"
-            );
+            // A job's number begins with the moment at which it was asked for.
+            let newest = match business {
+                Some(_) => "business_id = $1 ORDER BY asked_at DESC",
+                None => "$1::text IS NULL ORDER BY job_id DESC",
+            };
+            let sql = format!("SELECT {JOB} FROM resend_jobs WHERE {newest} LIMIT $2");
             let statement = session.client().prepare_cached(&sql).await?;
             let business = business.map(BusinessId::as_str);
-            let rows = session.client().query(&statement, &[&business, &limit]).await?;
+            let rows = session
+                .client()
+                .query(&statement, &[&business, &limit])
+                .await?;
             session.give_back();
             rows.iter().map(job).collect()
         })

@@ -4,7 +4,7 @@
 
 mod at_suppliers;
 mod books;
-mod pulse;
+mod outcomes;
 mod search;
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::{Store, StoreError};
 
 pub use at_suppliers::AtSupplier;
 pub use books::{BalanceLine, LedgerLine};
-pub use pulse::{OUTCOMES_OF, Pulse, SupplierOutcomes};
+pub use outcomes::{OUTCOMES_OF, SupplierOutcomes};
 pub use search::{FoundOrder, MOST_FOUND};
 
 /// How long the server works on one question of a person.

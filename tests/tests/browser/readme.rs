@@ -24,7 +24,8 @@ async fn pictures_of_the_readme() {
         .order_items("again", "MOBILE50", &again)
         .await;
     let browser = admin(&scene, Kind::Desk).await;
-    let drawn = "(document.querySelector('polyline.in')?.points.length || 0)";
+    let drawn =
+        "(document.querySelector('path.in')?.getAttribute('d').split(/[M ]/).length || 1) - 1";
     for batch in 0.. {
         let orders = 20 + (batch * 37) % 60;
         scene.merchant.order(&format!("b{batch}"), orders).await;

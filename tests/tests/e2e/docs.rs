@@ -127,6 +127,39 @@ async fn the_merchants_reference_in_chinese_is_right() {
     scene.end().await;
 }
 
+/// What each row of a document's tables names in code in its first cell, and, of a setting, what it is by default.
+fn named_in_tables(text: &str) -> Vec<String> {
+    let code = Regex::new("`[^`]+`").unwrap();
+    let setting = Regex::new(r"^\| `[a-z_]+\.[a-z_]+` ").unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let mut cells = row.trim_start_matches("| ").split(" | ");
+        let first = cells.next().unwrap_or_default();
+        let named: Vec<&str> = code.find_iter(first).map(|found| found.as_str()).collect();
+        let is_told = |cell: &&str| setting.is_match(row) && !cell.starts_with('|');
+        let default = cells.next().filter(is_told);
+        format!("{} {}", named.join(" "), default.unwrap_or_default())
+    })
+    .collect()
+}
+
+#[test]
+fn both_readmes_name_the_same_commands_settings_and_roles() {
+    let [english, chinese] = ["README.md", "README.zh-CN.md"]
+        .map(|file| named_in_tables(&std::fs::read_to_string(root().join(file)).unwrap()));
+    assert!(english.len() > 90, "only {} rows", english.len());
+    assert_eq!(english, chinese);
+    // A row that is not there, another default and another flag are noticed.
+    let rows = [
+        "| `a` | x |",
+        "| `b.c` | 1 | x |",
+        "| `b.d` | | x |",
+        "| `d --e`, `f` | x |",
+    ];
+    let named = named_in_tables(&rows.join("\n"));
+    assert_eq!(named, ["`a` ", "`b.c` 1", "`b.d` ", "`d --e` `f` "]);
+}
+
 #[test]
 fn an_answer_of_another_shape_is_noticed() {
     let example = serde_json::json!({"a": 1, "b": [{"c": "x"}], "d": null});

@@ -3,6 +3,8 @@
 //! Counted in pages, by the real binary: a plan may say "Index Scan" and read a whole index for one row, and an index may be asked for
 //! rows that a filter then throws away; the pages tell both.
 
+mod pages;
+
 use std::collections::BTreeMap;
 
 use crate::harness::outside::get;
@@ -239,8 +241,9 @@ async fn the_metrics_count_what_waits_up_to_ten_thousand_and_read_no_further() {
         let pages = now.pages - was.pages;
         assert_eq!(now.seq_scans, was.seq_scans, "{table}");
         // Three pages for each of ten thousand rows that are looked up by their key; of a hundred thousand it would be ten times as many.
+        // One more look may have begun before, and one may be for the console's charts.
         assert!(
-            pages < (looks + 1) * 40_000,
+            pages < (looks + 2) * 40_000,
             "{table}: {pages} pages in {looks} looks"
         );
     }

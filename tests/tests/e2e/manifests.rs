@@ -414,6 +414,32 @@ fn whatever_points_at_something_finds_it() {
 }
 
 #[test]
+fn alerts_and_dashboards_of_the_cluster_are_those_that_are_tried_and_drawn() {
+    let [_, (_, objects)] = overlays();
+    let alerts = build::documents(&root().join("deploy/prometheus/alerts.yml"));
+    let rules = named(&objects, "PrometheusRule", "refill");
+    assert_eq!(
+        rules["spec"], alerts[0],
+        "rules.yaml says how it is made anew from alerts.yml"
+    );
+
+    let taken = named(&objects, "ConfigMap", "refill-dashboards");
+    assert_eq!(taken["metadata"]["labels"]["grafana_dashboard"], "1");
+    let taken: BTreeMap<String, String> = serde_json::from_value(taken["data"].clone()).unwrap();
+    let drawn: BTreeMap<String, String> = std::fs::read_dir(root().join("deploy/grafana"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "json"))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, std::fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    assert!(drawn.len() >= 4);
+    assert_eq!(taken, drawn);
+}
+
+#[test]
 fn all_processes_at_the_most_find_a_connection_to_the_database() {
     let (_, objects) = &overlays()[1];
     let most = |name: &str| {

@@ -85,6 +85,27 @@ async fn an_order_is_found_and_its_story_is_told_by_command_as_on_its_page() {
     }
     assert!(page.contains(told["account"].as_str().unwrap()), "{told}");
 
+    // What was done to a whole batch is told of each of its orders, and of no other.
+    let resend = ["callback", "resend", "--business", "shop", "--batch"];
+    printed(&[&resend[..], &["told", "--as", "wang"]].concat());
+    let one = ["callback", "resend", "--business", "shop", "--biz-code"];
+    printed(&[&one[..], &["told-1", "--as", "wang"]].concat());
+    for (number, deeds) in [("told-0", 1), ("told-1", 2), ("told-failed", 0)] {
+        let found = objects(&["order", "find", number, "--json"]).remove(0);
+        let story = objects(&[
+            "order",
+            "show",
+            found["orderCode"].as_str().unwrap(),
+            "--json",
+        ]);
+        let events = story[0]["timeline"].as_array().unwrap();
+        let of_persons: Vec<_> = events.iter().filter(|e| e["kind"] == "person").collect();
+        assert_eq!(of_persons.len(), deeds, "{number}: {of_persons:?}");
+        for deed in of_persons {
+            assert_eq!(deed["what"], "cli:wang: callback.resend, done");
+        }
+    }
+
     let failed = objects(&["order", "find", "told-failed", "--json"]).remove(0);
     assert_eq!(failed["state"], "failed");
     let failed = printed(&["order", "show", failed["orderCode"].as_str().unwrap()]);

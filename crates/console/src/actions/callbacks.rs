@@ -25,9 +25,10 @@ pub async fn resend(
     let parameters = json!({
         "which": which, "only_parked": request.only_parked, "per_second": request.per_second,
     });
-    // What is about one order is found with that order.
+    // What is about one order or one batch is found with it.
     let object = match &request.which {
         Resend::Order(OrderName::Code(code)) => Deed::order(*code),
+        Resend::Batch(batch) => Deed::batch(&request.business, batch),
         _ => format!("business {}", request.business),
     };
     let begun = begin(store, actor, Action::Resend, object, parameters).await?;

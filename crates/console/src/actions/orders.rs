@@ -26,7 +26,7 @@ impl Named {
                 [one] => Deed::order(*one),
                 several => format!("{} orders", several.len()),
             },
-            Self::Batch(business, batch) => format!("batch {batch} of {business}"),
+            Self::Batch(business, batch) => Deed::batch(business, batch),
         }
     }
 

@@ -19,8 +19,8 @@ use super::{Page, back, page};
 use crate::actions::{self, Gate};
 use crate::desk::Desk;
 use crate::frame::Frame;
-use crate::pulse::Beat;
-use crate::queues::QueueLine;
+use crate::pulse::Rhythm;
+use crate::queues::{QueueLine, of_lane};
 use crate::tongue::Words;
 use crate::trouble::Trouble;
 use crate::words;
@@ -86,13 +86,12 @@ struct LanesPage {
     catalogue: Arc<Catalogue>,
     /// Nothing when the broker is away.
     queues: Option<Vec<QueueLine>>,
-    beat: Beat,
+    rhythm: Arc<Rhythm>,
 }
 
 impl LanesPage {
     fn queue_of(&self, lane: &Lane) -> Option<&QueueLine> {
-        let name = QueueName::orders(lane).ok()?;
-        self.queues.as_ref()?.iter().find(|line| line.queue == name)
+        of_lane(self.queues.as_deref(), lane)
     }
 
     /// The queues that are no lane's.
@@ -120,7 +119,7 @@ pub(super) async fn lanes(State(desk): State<Arc<Desk>>, frame: Frame) -> Page {
         pauses: desk.ask(desk.store.pauses()).await?,
         catalogue: desk.catalogue(),
         queues: desk.queues.lines(),
-        beat: desk.heart.beat(),
+        rhythm: desk.rhythm().await,
     })
 }
 

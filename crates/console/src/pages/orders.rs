@@ -8,7 +8,6 @@ use axum::extract::{Form, Path, Query, State};
 use axum::response::{IntoResponse, Redirect};
 use domain::{OrderCode, OrderState};
 use serde::Deserialize;
-use store::audit::{AuditOf, Deed};
 use store::story::{FoundOrder, MOST_ENTRIES, OrderStory};
 
 use super::{Page, back, page};
@@ -90,8 +89,8 @@ pub(super) async fn order(
         .ask(desk.store.order_story(&code))
         .await?
         .ok_or(Trouble::Nowhere)?;
-    let of = AuditOf::Object(Deed::order(code));
-    let deeds = desk.ask(desk.store.audit(&of, None, MOST_ENTRIES)).await?;
+    let deeds = desk.store.deeds_about(&order, MOST_ENTRIES);
+    let deeds = desk.ask(deeds).await?;
     page(&OrderPage {
         w: frame.w,
         product_name: desk.name_of(&order.product),

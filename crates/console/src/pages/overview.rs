@@ -21,7 +21,8 @@ use super::{Page, page};
 use crate::alarms::{Alarm, Facts, alarms};
 use crate::desk::Desk;
 use crate::frame::Frame;
-use crate::pulse::{Beat, Chart};
+use crate::pulse::Rhythm;
+use crate::queues::{QueueLine, of_lane};
 use crate::tongue::Words;
 use crate::trouble::Trouble;
 use crate::words;
@@ -39,20 +40,25 @@ const BALANCES: i64 = 100;
 pub(crate) struct Sight {
     vitals: Arc<Vitals>,
     balances: Vec<BalanceLine>,
-    beat: Beat,
-    charts: Vec<Chart>,
+    rhythm: Arc<Rhythm>,
     suppliers: Vec<SupplierLine>,
     outcomes: Arc<HashMap<SupplierId, SupplierOutcomes>>,
     pauses: Vec<Pause>,
     endpoints: Vec<EndpointLine>,
     instances: Vec<Instance>,
     catalogue_version: i64,
+    /// Nothing when the broker is away.
+    queues: Option<Vec<QueueLine>>,
     alarms: Vec<Alarm>,
 }
 
 impl Sight {
     fn pause_of(&self, lane: &Lane) -> Option<&Pause> {
         self.pauses.iter().find(|pause| pause.is_of_lane(lane))
+    }
+
+    fn queue_of(&self, lane: &Lane) -> Option<&QueueLine> {
+        of_lane(self.queues.as_deref(), lane)
     }
 
     async fn of(desk: &Desk) -> Result<Self, Trouble> {
@@ -77,14 +83,14 @@ impl Sight {
         Ok(Self {
             vitals,
             balances: desk.ask(store.least_balances(BALANCES)).await?,
-            beat: desk.heart.beat(),
-            charts: desk.heart.charts(),
+            rhythm: desk.rhythm().await,
             suppliers,
             outcomes,
             pauses,
             endpoints,
             instances,
             catalogue_version: desk.catalogue().version,
+            queues,
             alarms,
         })
     }

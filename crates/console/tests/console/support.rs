@@ -175,6 +175,7 @@ impl Pages {
             idle_minutes: 60,
             session_hours: 12,
             trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
+            look_every: Duration::from_secs(10),
         };
         let console = Console::bind(loopback, settings, store, receiver, lookout)
             .await

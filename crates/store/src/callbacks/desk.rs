@@ -46,22 +46,30 @@ impl Store {
         let (last, code) = after.map_or(("", Uuid::nil()), |key| {
             (key.business.as_str(), key.order.uuid())
         });
+        // Two statements, so that those of one business are found without reading those of others.
+        let (which, of) = match business {
+            Some(business) => (
+                "c.business_id = $1 AND c.order_code > $2",
+                business.as_str(),
+            ),
+            None => ("(c.business_id, c.order_code) > ($1, $2)", last),
+        };
+        let sql = format!(
+            "SELECT c.business_id, c.order_code, c.url, c.round, (extract(epoch FROM c.created_at) * 1000)::bigint,
+                    (extract(epoch FROM t.started_at) * 1000)::bigint, t.outcome, t.http_status, t.detail
+             FROM callbacks c
+             LEFT JOIN callback_tries t ON t.business_id = c.business_id AND t.order_code = c.order_code
+                  AND t.epoch = c.epoch
+             WHERE c.state = 3 AND {which}
+             ORDER BY c.business_id, c.order_code LIMIT $3"
+        );
         self.bounded(async {
             let session = self.session().await?;
-            let statement = session
+            let statement = session.client().prepare_cached(&sql).await?;
+            let rows = session
                 .client()
-                .prepare_cached(
-                    "SELECT c.business_id, c.order_code, c.url, c.round, (extract(epoch FROM c.created_at) * 1000)::bigint,
-                            (extract(epoch FROM t.started_at) * 1000)::bigint, t.outcome, t.http_status, t.detail
-                     FROM callbacks c
-                     LEFT JOIN callback_tries t ON t.business_id = c.business_id AND t.order_code = c.order_code
-                          AND t.epoch = c.epoch
-                     WHERE c.state = 3 AND ($1::text IS NULL OR c.business_id = $1) AND (c.business_id, c.order_code) > ($3, $4)
-                     ORDER BY c.business_id, c.order_code LIMIT $2",
-                )
+                .query(&statement, &[&of, &code, &limit])
                 .await?;
-            let business = business.map(BusinessId::as_str);
-            let rows = session.client().query(&statement, &[&business, &limit, &last, &code]).await?;
             session.give_back();
             Ok(rows
                 .iter()

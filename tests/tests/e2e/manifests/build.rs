@@ -1,5 +1,5 @@
-//! The little of Kustomize that our overlays use, so that they are built where there is no Kustomize: resources, a namespace, labels, images,
-//! a generated `ConfigMap` (without the hash in its name), JSON patches. Anything else in a kustomization is a failure of the test.
+//! The little of Kustomize that our overlays use, so that they are built where there is no Kustomize: resources,
+//! components that only add, a namespace, labels, images, a generated `ConfigMap` (without the hash in its name), JSON patches. Anything else in a kustomization is a failure of the test.
 
 use std::path::Path;
 
@@ -11,10 +11,13 @@ use serde_json::{Map, Value, json};
 struct Kustomization {
     #[serde(rename = "apiVersion")]
     _api_version: String,
-    #[serde(rename = "kind")]
-    _kind: String,
-    namespace: String,
+    kind: String,
+    /// A component has none of its own.
+    namespace: Option<String>,
+    #[serde(default)]
     resources: Vec<String>,
+    #[serde(default)]
+    components: Vec<String>,
     #[serde(default)]
     images: Vec<Image>,
     #[serde(default)]
@@ -47,6 +50,18 @@ struct Generated {
     #[serde(default)]
     behavior: String,
     files: Vec<String>,
+    #[serde(default)]
+    options: Options,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Options {
+    #[serde(default)]
+    labels: Map<String, Value>,
+    /// No name has its hash here.
+    #[serde(default, rename = "disableNameSuffixHash")]
+    _disable_name_suffix_hash: bool,
 }
 
 #[derive(Deserialize)]
@@ -92,12 +107,25 @@ pub(super) fn build(folder: &Path) -> Vec<Value> {
             documents(&at)
         });
     }
+    for component in &says.components {
+        objects.extend(build(&folder.join(component)));
+    }
+    let is_component = says.kind == "Component";
+    let only_adds = says.namespace.is_none() && says.patches.is_empty();
+    let fits = if is_component {
+        only_adds
+    } else {
+        says.namespace.is_some()
+    };
+    assert!(fits, "{}", file.display());
     for generated in &says.config_map_generator {
         generate(generated, folder, &mut objects);
     }
     for object in &mut objects {
-        if object["kind"] != "Namespace" {
-            object["metadata"]["namespace"] = json!(says.namespace);
+        if let Some(namespace) = &says.namespace
+            && object["kind"] != "Namespace"
+        {
+            object["metadata"]["namespace"] = json!(namespace);
         }
         for labels in &says.labels {
             label(object, labels);
@@ -143,9 +171,15 @@ fn generate(generated: &Generated, folder: &Path, objects: &mut Vec<Value>) {
     });
     match (known, generated.behavior.as_str()) {
         (Some(known), "replace") => known["data"] = Value::Object(data),
-        (None, "") => objects.push(json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": generated.name}, "data": data,
-        })),
+        (None, "") => {
+            let mut metadata = json!({"name": generated.name});
+            if !generated.options.labels.is_empty() {
+                metadata["labels"] = Value::Object(generated.options.labels.clone());
+            }
+            objects.push(json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data,
+            }));
+        }
         _ => panic!("{}: behavior {:?}", generated.name, generated.behavior),
     }
 }

@@ -1,4 +1,4 @@
-//! How fast it goes: what was counted anyway, and a look at each supplier's newest attempts. Nothing here grows with the tables.
+//! A look at each supplier's newest attempts: as many however many there are.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,17 +13,6 @@ pub const OUTCOMES_OF: Duration = Duration::from_mins(15);
 /// The newest attempts of each business, and of all together, that are looked at.
 const OF_EACH: i64 = 200;
 const OF_ALL: i64 = 20_000;
-
-/// What has been counted up to a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pulse {
-    /// By the database's clock.
-    pub at: UnixMs,
-    /// Orders that were ever stored, as the server's statistics have it: only differences mean something.
-    pub stored: i64,
-    /// Orders that ever ended, likewise.
-    pub ended: i64,
-}
 
 /// What became of a supplier's newest attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,30 +34,6 @@ pub struct SupplierOutcomes {
 }
 
 impl Store {
-    /// What has been counted by now.
-    pub async fn pulse(&self) -> Result<Pulse, StoreError> {
-        self.bounded(async {
-            let session = self.session().await?;
-            let statement = session
-                .client()
-                .prepare_cached(
-                    "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
-                            pg_stat_get_tuples_inserted('order_numbers'::regclass), pg_stat_get_tuples_inserted('ledger'::regclass)",
-                )
-                .await?;
-            let row = session.client().query_one(&statement, &[]).await?;
-            session.give_back();
-            let (stored, postings): (i64, i64) = (row.get(1), row.get(2));
-            Ok(Pulse {
-                at: UnixMs(row.get(0)),
-                stored,
-                // Each order has a hold when it is stored and one posting when it ends.
-                ended: postings - stored,
-            })
-        })
-        .await
-    }
-
     /// What became of the newest attempts, by supplier.
     pub async fn supplier_outcomes(&self) -> Result<Vec<SupplierOutcomes>, StoreError> {
         let now = SystemTime::now()
