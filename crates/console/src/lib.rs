@@ -15,6 +15,7 @@ mod desk;
 mod door;
 mod frame;
 mod kept;
+mod lists;
 mod pages;
 pub mod passwords;
 mod pulse;
