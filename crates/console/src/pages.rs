@@ -71,7 +71,7 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .with_state(desk)
 }
 
-pub(crate) use overview::Sight;
+pub(crate) use overview::{Sight, sight};
 
 type Page = Result<Response, Trouble>;
 

@@ -37,17 +37,17 @@ const BALANCES: i64 = 100;
 
 /// What is seen at one moment.
 pub(crate) struct Sight {
-    vitals: Arc<Vitals>,
+    pub(crate) vitals: Arc<Vitals>,
     balances: Vec<BalanceLine>,
     beat: Beat,
     charts: Vec<Chart>,
     suppliers: Vec<SupplierLine>,
     outcomes: Arc<HashMap<SupplierId, SupplierOutcomes>>,
-    pauses: Vec<Pause>,
+    pub(crate) pauses: Vec<Pause>,
     endpoints: Vec<EndpointLine>,
-    instances: Vec<Instance>,
-    catalogue_version: i64,
-    alarms: Vec<Alarm>,
+    pub(crate) instances: Vec<Instance>,
+    pub(crate) catalogue_version: i64,
+    pub(crate) alarms: Vec<Alarm>,
 }
 
 impl Sight {
@@ -90,7 +90,7 @@ impl Sight {
     }
 }
 
-async fn sight(desk: &Desk) -> Result<Arc<Sight>, Trouble> {
+pub(crate) async fn sight(desk: &Desk) -> Result<Arc<Sight>, Trouble> {
     desk.sight.or(Sight::of(desk).boxed()).await
 }
 
