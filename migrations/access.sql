@@ -85,6 +85,7 @@ INSERT INTO access (object, who, may) VALUES
     -- Persons: who may sign in to the console, and what they did, there or by command. Every process says that it runs.
     ('operators', 'console', 'SELECT, INSERT, UPDATE (role, password_hash, active, failed_tries, locked_until)'),
     ('console_sessions', 'console', 'SELECT, INSERT, UPDATE (seen_at), DELETE'),
+    ('operator_tokens', 'console', 'SELECT, INSERT, UPDATE (used_at, revoked_at)'),
     ('audit', 'console, readonly', 'SELECT'),
     ('audit', 'console, catalog', 'INSERT'),
     ('instances', 'fleet, readonly', 'SELECT'),

@@ -1,5 +1,5 @@
-//! What an operator may do, each thing one function. The pages and the subcommands call the same ones, so that the same is allowed,
-//! checked and kept in the audit, however it is asked for.
+//! What an operator may do, each thing one function. The pages, the API and the subcommands call the same ones, so that the same is
+//! allowed, checked and kept in the audit, however it is asked for.
 
 mod callbacks;
 mod catalogue;
@@ -10,22 +10,24 @@ mod operators;
 mod orders;
 mod parked;
 mod rights;
+mod tokens;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::audit::{Deed, DeedOutcome};
-use store::operators::Role;
+use store::operators::{Role, TokenHolder};
 use store::resend::NoJob;
 use store::{Store, StoreError};
 
-pub use callbacks::{order_job, resend};
+pub use callbacks::{PER_SECOND, order_job, placed, resend};
 pub use catalogue::{import_catalogue, seal_secrets};
 pub use doubts::{Saying, confirm, propose, settle};
-pub use endpoints::{pause_endpoint, resume_endpoint};
+pub use endpoints::{named_endpoint, pause_endpoint, resume_endpoint};
 pub use gates::{Gate, pause, resume};
 pub use operators::{add_operator, is_operator_name, set_active, set_password, set_role};
 pub use orders::{LEFT_AS_IT_IS, Named, cancel};
 pub use parked::{Chosen, settle_parked};
 pub use rights::{Action, Right, may};
+pub use tokens::{MOST_DAYS, add_token, revoke_token};
 
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub struct Actor {
     pub name: String,
     /// What gives the right to.
     pub right: Right,
+    /// Number and label of the token that it comes with.
+    token: Option<(i64, String)>,
 }
 
 impl Actor {
@@ -42,6 +46,15 @@ impl Actor {
         Self {
             name: name.to_owned(),
             right: Right::Role(role),
+            token: None,
+        }
+    }
+
+    /// Somebody whose program has come with a token.
+    pub fn by_token(holder: &TokenHolder) -> Self {
+        Self {
+            token: Some((holder.no, holder.label.clone())),
+            ..Self::signed_in(&holder.operator, holder.role)
         }
     }
 
@@ -50,6 +63,7 @@ impl Actor {
         Self {
             name: name.to_owned(),
             right: Right::Command,
+            token: None,
         }
     }
 
@@ -64,12 +78,16 @@ impl Actor {
             Right::Role(role) => (self.name.clone(), role.word()),
             Right::Command => (format!("cli:{}", self.name), "command"),
         };
+        let mut parameters = tamed(parameters);
+        if let (Some((no, label)), Value::Object(fields)) = (&self.token, &mut parameters) {
+            fields.insert("token".into(), json!({ "no": no, "label": label }));
+        }
         Deed {
             operator,
             role,
             action: action.word(),
             object: tame(object),
-            parameters: tamed(parameters),
+            parameters,
         }
     }
 }
@@ -101,15 +119,21 @@ pub enum NotDone {
     /// Not with this role.
     #[error("{0} needs the role {1}")]
     NotAllowed(&'static str, &'static str),
-    /// What was said breaks a rule.
+    /// What was said breaks a rule: the field, and the rule.
+    #[error("{0}: {1}")]
+    Invalid(&'static str, String),
+    /// What was typed is wrong, in a sentence of its page.
     #[error("{0}")]
-    Invalid(String),
+    Mistyped(String),
     /// Everything is so already.
     #[error("{0}")]
     Unchanged(String),
     /// It is not there, or its state does not allow it.
     #[error("{0}")]
     Refused(String),
+    /// The broker does not answer.
+    #[error("{0}")]
+    Away(String),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -178,14 +202,18 @@ impl Begun<'_> {
 }
 
 /// A text that somebody typed, within its bounds.
-fn text(what: &str, text: &str, shortest: usize, longest: usize) -> Result<String, NotDone> {
+fn text(
+    what: &'static str,
+    text: &str,
+    shortest: usize,
+    longest: usize,
+) -> Result<String, NotDone> {
     let text = text.trim();
     if (shortest..=longest).contains(&text.chars().count()) && !text.contains('\0') {
         return Ok(text.to_owned());
     }
-    Err(NotDone::Invalid(format!(
-        "{what}: {shortest} to {longest} characters"
-    )))
+    let rule = format!("{shortest} to {longest} characters");
+    Err(NotDone::Invalid(what, rule))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use domain::Reason;
 
 use crate::tongue::{CHINESE, Words};
 
-const EXPLAINED: [(&str, &str); 66] = [
+const EXPLAINED: [(&str, &str); 68] = [
     ("deposit", "入账"),
     ("hold", "冻结"),
     ("settle", "扣款"),
@@ -75,6 +75,8 @@ const EXPLAINED: [(&str, &str); 66] = [
     ("operator.role", "修改角色"),
     ("operator.active", "启用或禁用"),
     ("operator.password", "重设密码"),
+    ("token.add", "添加令牌"),
+    ("token.revoke", "吊销令牌"),
 ];
 
 /// Why an order waits for a person: whole sentences, which nobody searches a log for. One that is missing does not compile.

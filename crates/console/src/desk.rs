@@ -45,7 +45,10 @@ pub(crate) struct Desk {
     pub(crate) catalogue: watch::Receiver<Arc<Catalogue>>,
     pub(crate) rules: SessionRules,
     pub(crate) passwords: Passwords,
+    /// Wrong passwords.
     pub(crate) tries: Tries,
+    /// Wrong tokens: a program's mistake keeps nobody at the same address from signing in.
+    pub(crate) token_tries: Tries,
     /// Whose word counts about where somebody comes from.
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// How the broker's queues stand.
@@ -80,6 +83,7 @@ impl Desk {
             },
             passwords: Passwords::new(),
             tries: Tries::default(),
+            token_tries: Tries::default(),
             trusted_proxies: settings.trusted_proxies,
             queues: Queues::new(lookout),
             sight: Kept::fresh_for(SIGHT_FOR),

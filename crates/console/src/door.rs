@@ -1,5 +1,5 @@
 //! The door: what every request passes before a page sees it. Who asks, whether what is posted came from our own pages, and what no
-//! answer goes without. Whatever is not named as public here needs a session.
+//! answer goes without. Whatever is not named as public here needs a session. Programs have a door of their own (`api/door.rs`).
 
 mod cookies;
 mod origin;
@@ -19,10 +19,11 @@ use axum::http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::{get, post};
+use openapi::caller::{FORWARDED_FOR, address_of};
 use subtle::ConstantTimeEq;
 
 use crate::desk::Desk;
@@ -31,16 +32,23 @@ use crate::trouble::{Trouble, dressed};
 
 pub(crate) use self::cookies::{cookie, is_secure, set_cookie};
 pub(crate) use self::token::Token;
-pub(crate) use self::tries::Tries;
+pub(crate) use self::tries::{Tries, at_the_next_beat};
 
 /// How long a caller may take to send what it posts.
-const BODY_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// The most bytes that may be posted.
 const BODY_BYTES: usize = 256 * 1024;
 
 /// Where a connection comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// Where a request comes from, by the word of proxies that are trusted.
+pub(crate) fn address(desk: &Desk, Peer(socket): Peer, headers: &HeaderMap) -> IpAddr {
+    let forwarded = headers.get_all(FORWARDED_FOR);
+    let forwarded = forwarded.iter().map(HeaderValue::as_bytes);
+    address_of(socket, forwarded, &desk.trusted_proxies)
+}
 
 /// The addresses that need no session.
 fn is_public(path: &str) -> bool {
@@ -112,8 +120,8 @@ fn carries(form: &[u8], csrf: &str) -> bool {
         })
 }
 
-/// No page is kept, framed, sniffed or made to load anything from elsewhere; scripts and styles are files of ours.
-fn guarded(mut response: Response, secure: bool) -> Response {
+/// No answer is kept, framed, sniffed or made to load anything from elsewhere; scripts and styles are files of ours.
+pub(crate) fn guarded(mut response: Response, secure: bool) -> Response {
     const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                           base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
     let headers = response.headers_mut();

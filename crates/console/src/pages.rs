@@ -71,18 +71,12 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .with_state(desk)
 }
 
-pub(crate) use overview::Sight;
+pub(crate) use overview::{Sight, sight};
 
 type Page = Result<Response, Trouble>;
 
 fn page(template: &impl Template) -> Page {
     Ok(Html(template.render()?).into_response())
-}
-
-/// The last of a page that is full: what comes after it is the next page.
-fn last_of_full<T>(listed: &[T], most: i64) -> Option<&T> {
-    let is_full = i64::try_from(listed.len()).is_ok_and(|listed| listed >= most);
-    listed.last().filter(|_| is_full)
 }
 
 /// Back to where a form was, which says that it was done.

@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::api;
 use crate::desk::Desk;
 use crate::door::Peer;
 use crate::pages::router;
@@ -48,7 +49,7 @@ pub struct Settings {
     pub look_every: Duration,
 }
 
-/// The pages for ops at one address.
+/// The pages for ops, and the same for programs, at one address.
 pub struct Console {
     listener: TcpListener,
     router: Router,
@@ -69,7 +70,7 @@ impl Console {
         let desk = Arc::new(Desk::new(settings, store, catalogue, lookout));
         Ok(Self {
             listener: TcpListener::bind(at).await?,
-            router: router(Arc::clone(&desk)),
+            router: router(Arc::clone(&desk)).nest_service("/api", api::router(Arc::clone(&desk))),
             desk,
             places: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
         })

@@ -90,7 +90,7 @@ impl Trouble {
             ),
             Self::NotDone(why) => {
                 let status = match why {
-                    NotDone::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+                    NotDone::Invalid(..) | NotDone::Mistyped(_) => StatusCode::UNPROCESSABLE_ENTITY,
                     _ => StatusCode::CONFLICT,
                 };
                 (

@@ -35,7 +35,7 @@ enum Command {
         #[command(subcommand)]
         tool: Option<CallbackTool>,
     },
-    /// Serve the pages for ops.
+    /// Serve the pages for ops, and the same for programs.
     Console(Console),
     /// The whole system in the foreground, on private servers or on those of DATABASE_URL and AMQP_URL.
     Dev(command::dev::Flags),
@@ -77,7 +77,7 @@ enum Command {
         #[command(subcommand)]
         tool: command::gates::SupplierTool,
     },
-    /// Who may sign in to the console.
+    /// Who may sign in to the console, and with which tokens their programs come.
     Operator {
         #[command(subcommand)]
         tool: command::operator::OperatorTool,
@@ -143,7 +143,7 @@ struct Ingress {
 
 #[derive(Debug, Args)]
 struct Console {
-    /// Where to serve the pages. Beyond this machine, put TLS before it.
+    /// Where to serve pages and API. Beyond this machine, put TLS before it.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     #[command(flatten)]
@@ -311,9 +311,31 @@ impl Admin {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use console::actions::Action;
 
     #[test]
     fn the_flags_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_action_that_names_a_subcommand_has_it_and_it_speaks_json() {
+        for action in Action::ALL {
+            let Some(path) = action.command() else {
+                continue;
+            };
+            let mut command = Cli::command();
+            for word in path.split(' ') {
+                let below = command.find_subcommand(word).cloned();
+                command = below.unwrap_or_else(|| panic!("there is no refill {path}"));
+            }
+            let flags: Vec<_> = command.get_arguments().map(clap::Arg::get_id).collect();
+            for flag in ["json", "as"] {
+                assert!(
+                    flags.iter().any(|id| *id == flag),
+                    "refill {path}: --{flag}"
+                );
+            }
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! Who may use the console: operators, the tries of their passwords, their sessions.
+//! Who may use the console: operators, the tries of their passwords, their sessions, their programs' tokens.
 //!
-//! A password is here only as its argon2id hash, a session only as the SHA-256 of its token.
+//! A password is here only as its argon2id hash, a session or a token only as its SHA-256.
 
 mod sessions;
+mod tokens;
 
 use std::str::FromStr;
 
@@ -15,6 +16,7 @@ use crate::session::commit;
 use crate::{Store, StoreError};
 
 pub use sessions::{SessionRules, SignedIn, Tried};
+pub use tokens::{Bearer, NewToken, NoToken, TokenHolder, TokenLine};
 
 /// What somebody may do; each may do what those before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

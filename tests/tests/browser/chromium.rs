@@ -219,11 +219,13 @@ impl Browser {
 
     /// Presses these keys one after the other, whatever has the focus.
     pub(crate) async fn press(&self, keys: &str) {
-        let presses = keys.chars().fold(KeyActions::new("keys".into()), |actions, value| {
-            actions
-                .then(KeyAction::Down { value })
-                .then(KeyAction::Up { value })
-        });
+        let presses = keys
+            .chars()
+            .fold(KeyActions::new("keys".into()), |actions, value| {
+                actions
+                    .then(KeyAction::Down { value })
+                    .then(KeyAction::Up { value })
+            });
         self.driver().perform_actions(presses).await.unwrap();
     }
 

@@ -1,6 +1,7 @@
-//! Nothing that is secret leaves by what the platform says: logs of every role in both formats at `debug`, admin pages, the console,
+//! Nothing that is secret leaves by what the platform says: logs of every role in both formats at `debug`, admin pages, the console, its API,
 //! messages in the broker, what the tools print, and what is said about settings that are wrong.
 
+mod api;
 mod fleet;
 mod named;
 mod pages;
@@ -13,6 +14,7 @@ use crate::harness::console::Person;
 use crate::harness::ground::Ground;
 use crate::harness::merchant::{BUSINESS, MERCHANT};
 use crate::harness::outside::{HARBOR_KEY, MERCHANT_MD5_KEY, Outside, SWIFT_KEY, get};
+use crate::harness::program::Program;
 use crate::harness::{Merchant, Platform, Scene, until};
 use fleet::Role;
 use named::{Named, named};
@@ -260,8 +262,10 @@ async fn no_secret_is_told_by_anybody() {
         said.keep(page, get(&format!("{}/{page}", scene.platform.admin)).await);
     }
     let mut named = named(&scene).await;
-    tools::read(&scene, &mut named, &mut said).await;
+    let tokens = tools::read(&scene, &mut named, &mut said).await;
     pages::read(&person, &named, "the console", &mut said).await;
+    let program = Program::new(&scene.platform.console, &tokens[0]);
+    api::read(&program, &named, "the API", &mut said).await;
     let signed = scene.merchant.client.sign(b"{}");
     let (business, nonce, at) = (&signed.business_id, &signed.nonce, &signed.timestamp);
     let kind = signed.sign_type.as_deref().unwrap_or_default();
@@ -325,6 +329,8 @@ async fn no_secret_is_told_by_anybody() {
     let console = format!("http://{console}");
     let alone = sign_in(&scene, &console).await;
     pages::read(&alone, &named, "the console, alone", &mut said).await;
+    let program = Program::new(&console, &tokens[0]);
+    api::read(&program, &named, "the API, alone", &mut said).await;
     tokio::task::block_in_place(|| {
         for role in roles {
             role.stop(&mut said);
@@ -369,6 +375,7 @@ async fn no_secret_is_told_by_anybody() {
             .into_iter()
             .map(|line| ("the platform's private key", line)),
     );
+    secrets.extend(tokens.into_iter().map(|token| ("a program's token", token)));
     let accounts = scene
         .merchant
         .ordered

@@ -31,6 +31,7 @@ mod looks;
 mod manifests;
 mod months;
 mod operators;
+mod ops_api;
 mod pages;
 mod parked;
 mod plans;

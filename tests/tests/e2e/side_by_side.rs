@@ -65,7 +65,8 @@ fn schemas(fleet: &Fleet) -> [u32; 2] {
     assert_eq!(says.status.code(), Some(1), "there is no schema yet");
     let said = String::from_utf8(says.stdout).unwrap();
     let numbers =
-        Regex::new(r"is at 0; this program works with (\d+) and newer ones, and brings (\d+)").unwrap();
+        Regex::new(r"is at 0; this program works with (\d+) and newer ones, and brings (\d+)")
+            .unwrap();
     let numbers = numbers.captures(&said).expect(&said).extract::<2>().1;
     numbers.map(|number| number.parse().unwrap())
 }
@@ -118,10 +119,7 @@ async fn the_schema_and_then_the_fleet_are_renewed_while_merchants_order() {
         }
         None => needed,
     };
-    assert!(
-        (needed..=newest).contains(&left),
-        "{left} is not within {needed} and {newest}"
-    );
+    assert!(left <= newest, "{left} is newer than {newest}");
     fleet.done("migrate", &["migrate", "--until", &left.to_string()]);
     let file = fleet.write_catalogue(&outside);
     fleet.done("catalog", &["catalog", "import", &file]);

@@ -1,5 +1,6 @@
 //! Reports that are sent again, and the jobs that do it.
 
+use domain::UnixMs;
 use serde_json::json;
 use store::Store;
 use store::audit::Deed;
@@ -8,6 +9,17 @@ use store::resend::{JobOrder, Resend, ResendJob, ResendRequest};
 use uuid::Uuid;
 
 use super::{Action, Actor, NotDone, begin};
+
+/// Reports a second that a job sends, unless somebody says otherwise.
+pub const PER_SECOND: u32 = 20;
+
+/// The reports of orders that were placed from the first moment to before the second.
+pub fn placed(from: UnixMs, to: UnixMs) -> Result<Resend, NotDone> {
+    if from < to {
+        return Ok(Resend::Placed(from, to));
+    }
+    Err(NotDone::Invalid("from", "must be before to".into()))
+}
 
 /// Sends reports again; a job does it, a few each second.
 pub async fn resend(

@@ -29,9 +29,9 @@ pub async fn add_operator(
     let begun = begin(store, actor, Action::AddOperator, object(name), parameters).await?;
     let work = async {
         if !is_operator_name(name) {
-            return Err(NotDone::Invalid(format!(
-                "name: 1 to {LONGEST_NAME} of a-z 0-9 . _ -, beginning with a letter or a digit"
-            )));
+            let rule =
+                format!("1 to {LONGEST_NAME} of a-z 0-9 . _ -, beginning with a letter or a digit");
+            return Err(NotDone::Invalid("name", rule));
         }
         if store
             .add_operator(name, role, password_hash, &begun.deed)
@@ -96,7 +96,7 @@ pub async fn set_password(
     begun.ended(changed(set, name)).await
 }
 
-fn object(name: &str) -> String {
+pub(super) fn object(name: &str) -> String {
     let shown: String = name.chars().take(LONGEST_NAME).collect();
     format!("operator {shown}")
 }

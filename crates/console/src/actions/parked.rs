@@ -101,5 +101,8 @@ async fn settled(
 async fn in_time<T>(asked: impl Future<Output = Result<T, Unseen>>) -> Result<T, NotDone> {
     let answered = tokio::time::timeout(WITHIN, asked).await;
     let answered = answered.unwrap_or(Err(Unseen::Away));
-    answered.map_err(|why| NotDone::Refused(why.to_string()))
+    answered.map_err(|why| match why {
+        Unseen::Refused(_) => NotDone::Refused(why.to_string()),
+        Unseen::Away | Unseen::Busy => NotDone::Away(why.to_string()),
+    })
 }

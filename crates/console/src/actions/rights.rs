@@ -5,7 +5,7 @@ use store::operators::Role;
 /// What gives somebody the right to act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Right {
-    /// The role with which they signed in.
+    /// The role of whoever signed in, or came with a token.
     Role(Role),
     /// The database's password, which a subcommand needs anyway.
     Command,
@@ -40,11 +40,13 @@ pub enum Action {
     SetRole,
     SetActive,
     SetPassword,
+    AddToken,
+    RevokeToken,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::SignIn,
         Self::SignOut,
         Self::OwnPassword,
@@ -70,6 +72,8 @@ impl Action {
         Self::SetRole,
         Self::SetActive,
         Self::SetPassword,
+        Self::AddToken,
+        Self::RevokeToken,
     ];
 
     /// As the audit keeps it.
@@ -100,6 +104,8 @@ impl Action {
             Self::SetRole => "operator.role",
             Self::SetActive => "operator.active",
             Self::SetPassword => "operator.password",
+            Self::AddToken => "token.add",
+            Self::RevokeToken => "token.revoke",
         }
     }
 
@@ -126,8 +132,41 @@ impl Action {
             | Self::AddOperator
             | Self::SetRole
             | Self::SetActive
-            | Self::SetPassword => Role::Admin,
+            | Self::SetPassword
+            | Self::AddToken
+            | Self::RevokeToken => Role::Admin,
         }
+    }
+
+    /// The subcommand of `refill` that does it; none signs anybody in, or changes a password for whoever knows the old one.
+    pub const fn command(self) -> Option<&'static str> {
+        Some(match self {
+            Self::SignIn | Self::SignOut | Self::OwnPassword => return None,
+            Self::PauseSupplier => "supplier pause",
+            Self::ResumeSupplier => "supplier resume",
+            Self::PauseLane => "lane pause",
+            Self::ResumeLane => "lane resume",
+            Self::PauseEndpoint => "endpoint pause",
+            Self::ResumeEndpoint => "endpoint resume",
+            Self::Resend => "callback resend",
+            Self::PauseJob => "callback pause",
+            Self::ResumeJob => "callback resume",
+            Self::CancelJob => "callback cancel",
+            Self::CancelOrder => "order cancel",
+            Self::ProposeDoubt => "doubt propose",
+            Self::ConfirmDoubt => "doubt confirm",
+            Self::SettleDoubt => "doubt settle",
+            Self::RequeueParked => "queue requeue",
+            Self::DropParked => "queue drop",
+            Self::ImportCatalogue => "catalog import",
+            Self::SealSecrets => "keys seal",
+            Self::AddOperator => "operator add",
+            Self::SetRole => "operator role",
+            Self::SetActive => "operator disable",
+            Self::SetPassword => "operator password",
+            Self::AddToken => "operator token add",
+            Self::RevokeToken => "operator token revoke",
+        })
     }
 }
 
@@ -163,7 +202,7 @@ mod tests {
         assert!(
             !may_do(Role::Approver)
                 .iter()
-                .any(|word| word.starts_with("operator."))
+                .any(|word| word.starts_with("operator.") || word.starts_with("token."))
         );
         assert_eq!(may_do(Role::Admin).len(), Action::ALL.len());
         assert!(

@@ -1,27 +1,24 @@
 //! Signing in and out. Whatever is wrong, the answer is the same, and comes at the same beat of the clock.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use askama::Template;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Extension, Form, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{AppendHeaders, Html, IntoResponse, Redirect, Response};
-use openapi::caller::{FORWARDED_FOR, address_of};
 use serde::Deserialize;
 use store::audit::DeedOutcome;
 
 use super::token::cookie_name;
-use super::{Peer, Token, set_cookie};
+use super::{Peer, Token, address, at_the_next_beat, set_cookie};
 use crate::actions::{Action, Actor, is_operator_name};
 use crate::desk::Desk;
 use crate::frame::{Frame, local};
 use crate::tongue::Words;
 use crate::trouble::Trouble;
 
-/// Failed tries are answered at multiples of this after they came, so that nobody can tell by the time what was wrong.
-const BEAT: Duration = Duration::from_millis(250);
 /// How long a language or a theme is remembered, in seconds: a year.
 const A_YEAR: u32 = 31_536_000;
 
@@ -69,7 +66,7 @@ pub(super) struct Credentials {
 
 pub(super) async fn sign_in(
     State(desk): State<Arc<Desk>>,
-    Extension(Peer(socket)): Extension<Peer>,
+    Extension(peer): Extension<Peer>,
     frame: Frame,
     headers: HeaderMap,
     form: Result<Form<Credentials>, FormRejection>,
@@ -77,17 +74,14 @@ pub(super) async fn sign_in(
     let came = Instant::now();
     let Form(said) = form.map_err(|_| Trouble::Unreadable("name and password are missing"))?;
     let next = local(&said.next);
-    let forwarded = headers.get_all(FORWARDED_FOR);
-    let forwarded = forwarded.iter().map(HeaderValue::as_bytes);
-    let from = address_of(socket, forwarded, &desk.trusted_proxies);
+    let from = address(&desk, peer, &headers);
     if let Some(token) = right(&desk, from, said).await? {
         let seconds = u32::try_from(desk.rules.session_hours * 3_600).unwrap_or(0);
         let cookie = set_cookie(&headers, cookie_name(&headers), &token.text(), seconds);
         return Ok((AppendHeaders(cookie), Redirect::to(&next)).into_response());
     }
     tracing::warn!(%from, "a sign-in failed");
-    let beats = came.elapsed().as_millis() / BEAT.as_millis() + 2;
-    tokio::time::sleep_until((came + BEAT * u32::try_from(beats).unwrap_or(2)).into()).await;
+    at_the_next_beat(came).await;
     page(frame, next, true)
 }
 

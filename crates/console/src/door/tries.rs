@@ -1,11 +1,14 @@
-//! Wrong passwords by address. An operator's own lock is in the database; this keeps one address from trying through all of them.
+//! Wrong passwords, and wrong tokens, by address; and when they are answered. An operator's own lock is in the database; this keeps one
+//! address from trying through all of them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Wrong passwords from one address, within [`FORGOTTEN_AFTER`]; many operators may come from one address.
+/// Wrong tries are answered at multiples of this after they came, so that nobody can tell by the time what was wrong.
+const BEAT: Duration = Duration::from_millis(250);
+/// Wrong tries from one address, within [`FORGOTTEN_AFTER`]; many operators may come from one address.
 const MOST: u32 = 50;
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(10);
 /// The most addresses that are remembered; beyond that the oldest make room.
@@ -17,7 +20,7 @@ pub(crate) struct Tries(Mutex<HashMap<IpAddr, (u32, Instant)>>);
 
 impl Tries {
     /// Whether a try from there is looked at.
-    pub(super) fn allow(&self, from: IpAddr, now: Instant) -> bool {
+    pub(crate) fn allow(&self, from: IpAddr, now: Instant) -> bool {
         let tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tries
             .get(&from)
@@ -25,7 +28,7 @@ impl Tries {
     }
 
     /// One was wrong.
-    pub(super) fn failed(&self, from: IpAddr, now: Instant) {
+    pub(crate) fn failed(&self, from: IpAddr, now: Instant) {
         let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if tries.len() >= REMEMBERED && !tries.contains_key(&from) {
             tries.retain(|_, (_, since)| now - *since < FORGOTTEN_AFTER);
@@ -42,6 +45,13 @@ impl Tries {
         }
         *failed += 1;
     }
+}
+
+/// Waits until what came then may be answered that it was wrong.
+pub(crate) async fn at_the_next_beat(came: Instant) {
+    let beats = came.elapsed().as_millis() / BEAT.as_millis() + 2;
+    let beats = u32::try_from(beats).unwrap_or(2);
+    tokio::time::sleep_until((came + BEAT * beats).into()).await;
 }
 
 #[cfg(test)]

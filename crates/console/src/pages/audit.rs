@@ -5,16 +5,14 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query, State};
 use serde::Deserialize;
-use store::audit::{AuditLine, AuditOf};
+use store::audit::AuditLine;
 
-use super::{Page, last_of_full, page};
+use super::{Page, page};
 use crate::desk::Desk;
 use crate::frame::Frame;
+use crate::lists::{Listed, audit_of};
 use crate::tongue::Words;
 use crate::{codes, words};
-
-/// The rows of a page.
-const LISTED: i64 = 50;
 
 #[derive(Template)]
 #[template(path = "audit.html")]
@@ -24,7 +22,7 @@ struct AuditPage {
     by: String,
     object: String,
     lines: Vec<AuditLine>,
-    next: Option<i64>,
+    next: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -42,21 +40,14 @@ pub(super) async fn audit(
     Query(which): Query<Which>,
 ) -> Page {
     let (by, object) = (which.by.trim().to_owned(), which.object.trim().to_owned());
-    let of = match (by.replace('\0', ""), object.replace('\0', "")) {
-        (by, _) if !by.is_empty() => AuditOf::Operator(by),
-        (_, object) if !object.is_empty() => AuditOf::Object(object),
-        _ => AuditOf::Everything,
-    };
-    let lines = desk
-        .ask(desk.store.audit(&of, which.before, LISTED))
-        .await?;
-    let next = last_of_full(&lines, LISTED).map(|line| line.no);
+    let of = audit_of(&by.replace('\0', ""), &object.replace('\0', ""));
+    let Listed { rows, next } = desk.audit(&of, which.before).await?;
     page(&AuditPage {
         w: frame.w,
         frame,
         by,
         object,
-        lines,
+        lines: rows,
         next,
     })
 }

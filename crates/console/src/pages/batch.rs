@@ -15,12 +15,10 @@ use super::{Page, page};
 use crate::actions::Named;
 use crate::desk::Desk;
 use crate::frame::Frame;
+use crate::lists::{ORDERS, batch_place};
 use crate::tongue::Words;
 use crate::trouble::Trouble;
 use crate::words;
-
-/// The orders of a page.
-const LISTED: i64 = 100;
 
 #[derive(Template)]
 #[template(path = "batch.html")]
@@ -73,7 +71,7 @@ impl BatchPage {
 
     /// Where the next page begins.
     fn next(&self) -> Option<i64> {
-        let next = self.from + LISTED;
+        let next = self.from + ORDERS;
         (next < self.all()).then_some(next)
     }
 }
@@ -92,12 +90,12 @@ pub(super) async fn batch(
     Path(business): Path<String>,
     Query(which): Query<Which>,
 ) -> Page {
-    let from = which.from.clamp(0, 1_000_000);
+    let from = batch_place(which.from);
     let id = BusinessId::new(business.as_str());
     if business.contains('\0') || which.number.contains('\0') {
         return Err(Trouble::Nowhere);
     }
-    let read = desk.store.batch(&id, &which.number, from, LISTED);
+    let read = desk.store.batch(&id, &which.number, from, ORDERS);
     let batch = desk.ask(read).await?.ok_or(Trouble::Nowhere)?;
     page(&BatchPage {
         w: frame.w,

@@ -10,19 +10,14 @@ use domain::{BusinessId, OrderCode};
 use serde::Deserialize;
 use store::reads::BalanceView;
 use store::story::{BalanceLine, LedgerLine};
-use uuid::Uuid;
 
-use super::{Page, last_of_full, page};
+use super::{Page, page};
 use crate::desk::Desk;
 use crate::frame::Frame;
+use crate::lists::{Listed, ledger_place};
 use crate::tongue::Words;
 use crate::trouble::Trouble;
 use crate::{codes, words};
-
-/// The businesses of a page.
-const LISTED: i64 = 100;
-/// The lines of a ledger's page.
-const LINES: i64 = 100;
 
 #[derive(Template)]
 #[template(path = "businesses.html")]
@@ -45,13 +40,12 @@ pub(super) async fn businesses(
     Query(after): Query<After>,
 ) -> Page {
     let after = after.after.replace('\0', "");
-    let lines = desk.ask(desk.store.business_lines(&after, LISTED)).await?;
-    let next = last_of_full(&lines, LISTED);
+    let Listed { rows, next } = desk.businesses(&after).await?;
     page(&BusinessesPage {
         w: frame.w,
         frame,
-        next: next.map(|last| last.business.to_string()),
-        lines,
+        next,
+        lines: rows,
     })
 }
 
@@ -92,9 +86,8 @@ pub(super) async fn business(
     let id = BusinessId::new(id);
     let line = desk.ask(desk.store.business_line(&id)).await?;
     let line = line.ok_or(Trouble::Nowhere)?;
-    let before = before.before.as_deref().and_then(place);
-    let ledger = desk.ask(desk.store.ledger(&id, before, LINES)).await?;
-    let next = last_of_full(&ledger, LINES);
+    let before = before.before.as_deref().and_then(ledger_place);
+    let Listed { rows, next } = desk.ledger(&id, before).await?;
     let catalogue = desk.catalogue();
     let mut prices: Vec<(String, String)> = catalogue
         .prices
@@ -112,14 +105,9 @@ pub(super) async fn business(
         reports: desk.ask(desk.store.balance(&id)).await?.unwrap_or_default(),
         account: catalogue.businesses.get(&id).cloned(),
         prices,
-        next: next.map(|last| format!("{}.{}", last.posting_ref, last.step)),
-        ledger,
+        next,
+        ledger: rows,
     })
-}
-
-fn place(text: &str) -> Option<(Uuid, i16)> {
-    let (posting_ref, step) = text.split_once('.')?;
-    Some((posting_ref.parse().ok()?, step.parse().ok()?))
 }
 
 /// A price as people write it.

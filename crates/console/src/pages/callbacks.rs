@@ -5,24 +5,20 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, Query, State};
-use domain::{BusinessId, OrderCode, OrderKey};
+use domain::{BusinessId, OrderCode};
 use serde::Deserialize;
 use store::callbacks::ParkedReport;
 use store::reads::OrderName;
 use store::resend::{JobOrder, JobState, Resend, ResendJob, ResendRequest};
 
-use super::{Page, back, last_of_full, page};
+use super::{Page, back, page};
 use crate::actions;
 use crate::desk::Desk;
 use crate::frame::Frame;
+use crate::lists::{Listed, report_place};
 use crate::tongue::Words;
 use crate::trouble::Trouble;
 use crate::{codes, words};
-
-/// The reports, and the jobs, of a page.
-const LISTED: i64 = 50;
-/// Reports a second that a job sends, unless somebody says otherwise.
-const PER_SECOND: u32 = 20;
 
 #[derive(Template)]
 #[template(path = "callbacks.html")]
@@ -49,29 +45,15 @@ pub(super) async fn callbacks(
 ) -> Page {
     let business = place.business.trim().replace('\0', "");
     let only = (!business.is_empty()).then(|| BusinessId::new(business.as_str()));
-    let after = place.after.as_deref().and_then(after);
-    let parked = desk
-        .store
-        .parked_reports_after(only.as_ref(), after.as_ref(), LISTED);
-    let parked = desk.ask(parked).await?;
-    let next = last_of_full(&parked, LISTED);
+    let after = place.after.as_deref().and_then(report_place);
+    let Listed { rows, next } = desk.given_up(only.as_ref(), after.as_ref()).await?;
     page(&CallbacksPage {
         w: frame.w,
-        next: next.map(|last| format!("{}:{}", last.key.order, last.key.business)),
-        jobs: desk
-            .ask(desk.store.resend_jobs(only.as_ref(), LISTED))
-            .await?,
+        next,
+        jobs: desk.jobs(only.as_ref()).await?,
         frame,
         business,
-        parked,
-    })
-}
-
-fn after(text: &str) -> Option<OrderKey> {
-    let (order, business) = text.split_once(':').filter(|_| !text.contains('\0'))?;
-    Some(OrderKey {
-        business: BusinessId::new(business),
-        order: order.parse().ok()?,
+        parked: rows,
     })
 }
 
@@ -110,7 +92,10 @@ pub(super) async fn resend(
         business: BusinessId::new(wish.business.trim()),
         which,
         only_parked: wish.only_parked.is_some(),
-        per_second: wish.per_second.unwrap_or(PER_SECOND).clamp(1, 10_000),
+        per_second: wish
+            .per_second
+            .unwrap_or(actions::PER_SECOND)
+            .clamp(1, 10_000),
         asked_by: actor.name.clone(),
     };
     actions::resend(&desk.store, &actor, &request).await?;

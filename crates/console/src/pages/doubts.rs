@@ -7,19 +7,16 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, Query, State};
 use domain::OrderCode;
 use serde::Deserialize;
-use store::doubt_desk::{DeskPlace, OpenCase};
-use uuid::Uuid;
+use store::doubt_desk::OpenCase;
 
-use super::{Page, back, last_of_full, page};
+use super::{Page, back, page};
 use crate::actions::{self, Saying};
 use crate::desk::Desk;
 use crate::frame::Frame;
+use crate::lists::{Listed, case_place};
 use crate::tongue::Words;
 use crate::trouble::Trouble;
 use crate::{codes, words};
-
-/// The cases of a page.
-const LISTED: i64 = 50;
 
 #[derive(Template)]
 #[template(path = "doubts.html")]
@@ -65,26 +62,15 @@ async fn cases(
     kind: &'static str,
     after: After,
 ) -> Page {
-    let after = after.after.as_deref().and_then(place);
-    let cases = desk.store.open_cases_after(Some(kind), after, LISTED);
-    let doubts = desk.ask(cases).await?;
-    let next = last_of_full(&doubts, LISTED);
-    let next = next.map(|last| format!("{}-{}", last.opened_us, last.key.order));
+    let after = after.after.as_deref().and_then(case_place);
+    let Listed { rows, next } = desk.cases(kind, after).await?;
     page(&DoubtsPage {
         w: frame.w,
         frame,
         title,
         kind,
-        doubts,
+        doubts: rows,
         next,
-    })
-}
-
-fn place(text: &str) -> Option<DeskPlace> {
-    let (opened_us, order) = text.split_once('-')?;
-    Some(DeskPlace {
-        opened_us: opened_us.parse().ok()?,
-        order: order.parse::<Uuid>().ok()?,
     })
 }
 

@@ -123,9 +123,6 @@ pub(super) async fn lanes(State(desk): State<Arc<Desk>>, frame: Frame) -> Page {
     })
 }
 
-/// The endpoints that one page lists.
-const LISTED: usize = 500;
-
 #[derive(Template)]
 #[template(path = "endpoints.html")]
 struct EndpointsPage {
@@ -136,9 +133,7 @@ struct EndpointsPage {
 }
 
 pub(super) async fn endpoints(State(desk): State<Arc<Desk>>, frame: Frame) -> Page {
-    let mut endpoints = desk.ask(desk.store.unwell_endpoints()).await?;
-    let more = endpoints.len().saturating_sub(LISTED);
-    endpoints.truncate(LISTED);
+    let (endpoints, more) = desk.endpoints().await?;
     page(&EndpointsPage {
         w: frame.w,
         frame,

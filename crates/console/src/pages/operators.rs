@@ -60,7 +60,7 @@ pub(super) async fn change(
     let role = || {
         said.role
             .parse::<Role>()
-            .map_err(|e| NotDone::Invalid(e.to_string()))
+            .map_err(|e| NotDone::Invalid("role", e.to_string()))
     };
     match step.as_str() {
         "add" => {
@@ -109,10 +109,10 @@ pub(super) async fn change_own_password(
     let tried = desk.ask(desk.store.try_operator(&actor.name)).await?;
     let hash = tried.map(|tried| tried.password_hash);
     if !desk.passwords.fit(hash, said.old).await {
-        return Err(NotDone::Invalid(frame.w.sign_in_failed.to_owned()).into());
+        return Err(NotDone::Mistyped(frame.w.sign_in_failed.to_owned()).into());
     }
     if said.new != said.again {
-        return Err(NotDone::Invalid(frame.w.not_the_same.to_owned()).into());
+        return Err(NotDone::Mistyped(frame.w.not_the_same.to_owned()).into());
     }
     let hash = new_hash(&desk, &said.new).await?;
     actions::set_password(&desk.store, &actor, &actor.name, &hash).await?;
@@ -121,5 +121,5 @@ pub(super) async fn change_own_password(
 
 async fn new_hash(desk: &Desk, password: &str) -> Result<String, NotDone> {
     let hashed = desk.passwords.hash(password.to_owned()).await;
-    hashed.map_err(|bad| NotDone::Invalid(bad.to_string()))
+    hashed.map_err(|bad| NotDone::Invalid("password", bad.to_string()))
 }

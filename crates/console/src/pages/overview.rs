@@ -38,18 +38,18 @@ const BALANCES: i64 = 100;
 
 /// What is seen at one moment.
 pub(crate) struct Sight {
-    vitals: Arc<Vitals>,
+    pub(crate) vitals: Arc<Vitals>,
     balances: Vec<BalanceLine>,
     rhythm: Arc<Rhythm>,
     suppliers: Vec<SupplierLine>,
     outcomes: Arc<HashMap<SupplierId, SupplierOutcomes>>,
-    pauses: Vec<Pause>,
+    pub(crate) pauses: Vec<Pause>,
     endpoints: Vec<EndpointLine>,
-    instances: Vec<Instance>,
-    catalogue_version: i64,
+    pub(crate) instances: Vec<Instance>,
+    pub(crate) catalogue_version: i64,
     /// Nothing when the broker is away.
     queues: Option<Vec<QueueLine>>,
-    alarms: Vec<Alarm>,
+    pub(crate) alarms: Vec<Alarm>,
 }
 
 impl Sight {
@@ -96,7 +96,7 @@ impl Sight {
     }
 }
 
-async fn sight(desk: &Desk) -> Result<Arc<Sight>, Trouble> {
+pub(crate) async fn sight(desk: &Desk) -> Result<Arc<Sight>, Trouble> {
     desk.sight.or(Sight::of(desk).boxed()).await
 }
 

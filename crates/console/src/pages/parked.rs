@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use askama::Template;
 use axum::extract::rejection::FormRejection;
@@ -19,12 +18,8 @@ use crate::tongue::Words;
 use crate::trouble::Trouble;
 use crate::{codes, words};
 
-/// The messages of the page.
-const LISTED: usize = 50;
 /// The most of a body that is shown, in characters.
 const SHOWN: usize = 300;
-/// How long the page waits for the broker.
-const WITHIN: Duration = Duration::from_secs(3);
 
 #[derive(Template)]
 #[template(path = "parked.html")]
@@ -66,11 +61,10 @@ fn shortened(body: &[u8]) -> String {
 }
 
 pub(super) async fn parked(State(desk): State<Arc<Desk>>, frame: Frame) -> Page {
-    let looked = tokio::time::timeout(WITHIN, desk.queues.lookout.parked(LISTED)).await;
     page(&ParkedPage {
         w: frame.w,
         frame,
-        sight: looked.ok().and_then(Result::ok),
+        sight: desk.parked().await,
     })
 }
 

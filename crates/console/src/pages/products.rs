@@ -12,11 +12,9 @@ use serde::Deserialize;
 use super::{Page, page};
 use crate::desk::Desk;
 use crate::frame::Frame;
+use crate::lists::Listed;
 use crate::tongue::Words;
 use crate::words;
-
-/// The products of a page.
-const LISTED: usize = 100;
 
 #[derive(Template)]
 #[template(path = "products.html")]
@@ -60,18 +58,12 @@ pub(super) async fn products(
     frame: Frame,
     Query(after): Query<After>,
 ) -> Page {
-    let catalogue = desk.catalogue();
-    let mut products: Vec<Product> = catalogue.products.values().cloned().collect();
-    products.sort_by(|a, b| a.code.as_str().cmp(b.code.as_str()));
-    products.retain(|product| product.code.as_str() > after.after.as_str());
-    let is_full = products.len() > LISTED;
-    products.truncate(LISTED);
-    let next = products.last().filter(|_| is_full);
+    let Listed { rows, next } = desk.products(&after.after);
     page(&ProductsPage {
         w: frame.w,
         frame,
-        next: next.map(|last| last.code.to_string()),
-        products,
-        catalogue,
+        next,
+        products: rows,
+        catalogue: desk.catalogue(),
     })
 }

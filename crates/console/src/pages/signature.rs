@@ -55,7 +55,7 @@ pub(super) async fn examined(
         theirs: said.theirs,
     };
     if pasted.holds_private_key() {
-        return Err(NotDone::Invalid(frame.w.m_private_key.to_owned()).into());
+        return Err(NotDone::Mistyped(frame.w.m_private_key.to_owned()).into());
     }
     let pasted = pasted.with_plain_lines();
     let now = SystemTime::now()

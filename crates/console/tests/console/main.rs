@@ -2,6 +2,7 @@
 //! The console, met over a real socket on a real database.
 
 mod actions;
+mod api;
 mod broker;
 mod door;
 mod languages;

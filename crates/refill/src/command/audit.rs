@@ -1,7 +1,7 @@
 //! `refill audit`: what persons did, and were kept from doing.
 
+use console::told;
 use domain::OrderCode;
-use serde_json::{Value, json};
 use store::Store;
 use store::audit::{AuditOf, Deed};
 
@@ -36,14 +36,7 @@ pub(crate) async fn run(settings: &Settings, flags: &Flags) -> anyhow::Result<()
     };
     for line in store.audit(&of, flags.before, flags.limit).await? {
         if flags.json {
-            let parameters: Value = serde_json::from_str(&line.parameters)?;
-            println!(
-                "{}",
-                json!({
-                    "no": line.no, "at": line.at.0, "operator": line.operator, "role": line.role, "action": line.action,
-                    "object": line.object, "parameters": parameters, "outcome": line.outcome, "detail": line.detail,
-                })
-            );
+            println!("{}", told::audit_line(&line));
         } else {
             println!(
                 "{:>8} {:<20} {:<18} {:<9} {} {}",

@@ -1,8 +1,8 @@
 //! `refill doubt`: orders whose outcome only evidence or persons can tell, and contradictions after the end.
 
 use console::actions::{self, Actor, Saying as Said};
+use console::told;
 use domain::{Money, OrderCode};
-use serde_json::json;
 use store::Store;
 use store::doubt_desk::{Closed, OpenCase};
 
@@ -87,28 +87,12 @@ pub(crate) async fn list(settings: &Settings, as_json: bool) -> anyhow::Result<(
     }
     for case in &cases {
         if as_json {
-            println!("{}", line(case));
+            println!("{}", told::case(case));
         } else {
             tell(case);
         }
     }
     Ok(())
-}
-
-fn line(case: &OpenCase) -> serde_json::Value {
-    let (attempt, supplier, reference) = case.attempt.clone().unwrap_or_default();
-    let evidence: Vec<_> = case
-        .evidence
-        .iter()
-        .map(|e| json!({"attempt": e.attempt.0, "source": e.source, "verdict": e.verdict, "detail": e.detail, "actor": e.actor, "at": e.at.0}))
-        .collect();
-    json!({
-        "orderCode": case.key.order, "businessId": case.key.business, "kind": case.kind, "reason": case.reason,
-        "since": case.opened_at.0, "ageSeconds": case.age_ms / 1_000, "amount": case.amount.to_string(),
-        "nextCheckAt": case.next_check_at.map(|at| at.0), "attempt": attempt, "supplier": supplier, "reference": reference,
-        "proposed": case.proposal.as_ref().map(|p| json!({"charged": p.charged, "by": p.by, "evidence": p.reason})),
-        "evidence": evidence,
-    })
 }
 
 fn tell(case: &OpenCase) {
@@ -137,7 +121,12 @@ fn tell(case: &OpenCase) {
         println!("    the supplier is asked again by itself");
     }
     if let Some(p) = &case.proposal {
-        println!("    {} proposes {}: {}", p.by, outcome(p.charged), p.reason);
+        println!(
+            "    {} proposes {}: {}",
+            p.by,
+            told::outcome(p.charged),
+            p.reason
+        );
     }
 }
 
@@ -146,12 +135,10 @@ pub(crate) async fn propose(settings: &Settings, saying: &Saying) -> anyhow::Res
     let (actor, said) = (saying.operator.actor()?, saying.said());
     let store = Store::new(&settings.store()?)?;
     actions::propose(&store, &actor, &said).await?;
-    let word = outcome(said.charged);
+    let word = told::outcome(said.charged);
     if saying.json {
-        println!(
-            "{}",
-            json!({"orderCode": said.order, "proposed": word, "by": actor.name})
-        );
+        let told = told::proposed(said.order, said.charged, &actor.name);
+        println!("{told}");
         return Ok(());
     }
     println!(
@@ -182,22 +169,10 @@ pub(crate) async fn settle(settings: &Settings, saying: &Saying) -> anyhow::Resu
     Ok(())
 }
 
-const fn outcome(charged: bool) -> &'static str {
-    if charged { "charged" } else { "not-charged" }
-}
-
 fn tell_closed(saying: &Saying, closed: Closed) {
     let order = saying.order;
     match closed {
-        Closed::Settled(state) if saying.json => {
-            println!("{}", json!({"orderCode": order, "state": state.word()}));
-        }
-        Closed::Adjusted(moved) if saying.json => {
-            println!(
-                "{}",
-                json!({"orderCode": order, "adjusted": moved.to_string()})
-            );
-        }
+        closed if saying.json => println!("{}", told::closed(order, &closed)),
         Closed::Settled(state) => println!("{order} is {} now", state.word()),
         Closed::Adjusted(Money::ZERO) => {
             println!("{order} stays as it is, nothing had to be adjusted");

@@ -1,10 +1,6 @@
 //! `refill endpoint`: merchants' endpoints that are not well, and what to do about them.
 
-use anyhow::Context;
-use console::actions;
-use domain::Endpoint;
-use openapi::requests::CallbackUrl;
-use serde_json::json;
+use console::{actions, told};
 use store::Store;
 use store::endpoints::{EndpointLine, Standing};
 
@@ -60,14 +56,11 @@ pub(crate) async fn run(settings: &Settings, tool: EndpointTool) -> anyhow::Resu
             json,
             word,
         } => {
-            let endpoint = named(&endpoint)?;
+            let endpoint = actions::named_endpoint(&endpoint)?;
             actions::pause_endpoint(&store, &word.operator.actor()?, &endpoint, &word.reason)
                 .await?;
             if json {
-                println!(
-                    "{}",
-                    json!({"endpoint": endpoint.as_str(), "state": "paused"})
-                );
+                println!("{}", told::endpoint_paused(&endpoint));
             } else {
                 println!("{endpoint} is paused");
             }
@@ -77,13 +70,10 @@ pub(crate) async fn run(settings: &Settings, tool: EndpointTool) -> anyhow::Resu
             json,
             operator,
         } => {
-            let endpoint = named(&endpoint)?;
+            let endpoint = actions::named_endpoint(&endpoint)?;
             actions::resume_endpoint(&store, &operator.actor()?, &endpoint).await?;
             if json {
-                println!(
-                    "{}",
-                    json!({"endpoint": endpoint.as_str(), "state": "set aside"})
-                );
+                println!("{}", told::endpoint_resumed(&endpoint));
             } else {
                 println!("{endpoint} is probed with the next report that is due");
             }
@@ -92,66 +82,23 @@ pub(crate) async fn run(settings: &Settings, tool: EndpointTool) -> anyhow::Resu
     Ok(())
 }
 
-/// In the form in which the store names it.
-fn named(text: &str) -> anyhow::Result<Endpoint> {
-    let whole_host = text.starts_with("//");
-    let url = if whole_host {
-        format!("http:{text}")
-    } else {
-        text.to_owned()
-    };
-    let url = CallbackUrl::parse(&url).context("ENDPOINT")?;
-    let endpoint = Endpoint::new(url.url().origin().ascii_serialization());
-    Ok(if whole_host {
-        endpoint.host()
-    } else {
-        endpoint
-    })
-}
-
 fn print(line: &EndpointLine, as_json: bool) {
-    let (state, detail) = match line.standing {
-        Standing::SetAside { probe_in_ms } => (
-            "set aside",
-            format!("next probe in {} s", probe_in_ms.max(0) / 1000),
-        ),
-        Standing::Recovering { for_ms } => {
-            ("recovering", format!("for {} s", for_ms.max(0) / 1000))
-        }
-        Standing::Paused => ("paused", String::new()),
-    };
     if as_json {
-        println!(
-            "{}",
-            json!({
-                "endpoint": line.endpoint.as_str(), "state": state, "reason": line.reason, "probes": line.probes,
-                "since": line.since.0,
-            })
-        );
-    } else {
-        println!(
-            "{:<40} {state:<10} {:>3} probes, {detail}  {}",
-            line.endpoint.as_str(),
-            line.probes,
-            line.reason
-        );
+        println!("{}", told::endpoint(line));
+        return;
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_endpoint_is_named_as_the_store_does() {
-        for (text, name) in [
-            ("https://Shop.example:443/report", "https://shop.example"),
-            ("shop.example:8443", "https://shop.example:8443"),
-            ("http://[2001:DB8::1]:81", "http://[2001:db8::1]:81"),
-            ("//shop.example", "//shop.example"),
-        ] {
-            assert_eq!(named(text).unwrap(), Endpoint::new(name));
+    let detail = match line.standing {
+        Standing::SetAside { probe_in_ms } => {
+            format!("next probe in {} s", probe_in_ms.max(0) / 1000)
         }
-        assert!(named("ftp://x").is_err());
-    }
+        Standing::Recovering { for_ms } => format!("for {} s", for_ms.max(0) / 1000),
+        Standing::Paused => String::new(),
+    };
+    println!(
+        "{:<40} {:<10} {:>3} probes, {detail}  {}",
+        line.endpoint.as_str(),
+        told::endpoint_state(line.standing),
+        line.probes,
+        line.reason
+    );
 }

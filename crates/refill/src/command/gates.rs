@@ -1,10 +1,9 @@
 //! `refill supplier` and `refill lane`: what is shut for new orders, by hand or by its own failures.
 
 use console::actions::{self, Gate, NotDone};
+use console::told;
 use domain::{Lane, SupplierId};
-use serde_json::json;
 use store::Store;
-use store::gates::{Pause, SupplierLine};
 
 use crate::command::doubt::Operator;
 use crate::settings::Settings;
@@ -131,10 +130,7 @@ async fn pause(store: &Store, gate: &Gate, word: &Word, as_json: bool) -> anyhow
         Err(why) => return Err(why.into()),
     };
     match changed {
-        _ if as_json => println!(
-            "{}",
-            json!({"paused": gate.to_string(), "changed": changed})
-        ),
+        _ if as_json => println!("{}", told::paused(gate, changed)),
         true => println!("{gate} is paused: the whole fleet knows within seconds"),
         false => println!("{gate} was paused already"),
     }
@@ -149,7 +145,7 @@ async fn resume(
 ) -> anyhow::Result<()> {
     actions::resume(store, &operator.actor()?, gate).await?;
     if as_json {
-        println!("{}", json!({"resumed": gate.to_string(), "changed": true}));
+        println!("{}", told::resumed(gate));
     } else {
         println!("{gate} takes new orders again");
     }
@@ -168,13 +164,7 @@ fn named(supplier: Option<&SupplierId>, lane: Option<&Lane>) -> String {
 async fn list(store: &Store, as_json: bool) -> anyhow::Result<()> {
     let (suppliers, pauses) = (store.suppliers().await?, store.pauses().await?);
     if as_json {
-        println!(
-            "{}",
-            json!({
-                "suppliers": suppliers.iter().map(supplier_json).collect::<Vec<_>>(),
-                "pauses": pauses.iter().map(pause_json).collect::<Vec<_>>(),
-            })
-        );
+        println!("{}", told::suppliers(&suppliers, &pauses));
         return Ok(());
     }
     for supplier in &suppliers {
@@ -190,15 +180,4 @@ async fn list(store: &Store, as_json: bool) -> anyhow::Result<()> {
         println!("{what} is paused by {}: {}", pause.by, pause.reason);
     }
     Ok(())
-}
-
-fn supplier_json(line: &SupplierLine) -> serde_json::Value {
-    json!({
-        "id": line.id, "enabled": line.is_enabled, "calling": line.calling,
-        "tripped": line.tripped.as_ref().map(|(reason, trips, probe_at)| json!({"reason": reason, "trips": trips, "probeAt": probe_at.0})),
-    })
-}
-
-fn pause_json(pause: &Pause) -> serde_json::Value {
-    json!({"supplier": pause.supplier, "lane": pause.lane, "by": pause.by, "reason": pause.reason, "since": pause.since.0})
 }

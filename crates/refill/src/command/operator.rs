@@ -1,10 +1,11 @@
-//! `refill operator`: who may sign in to the console.
+//! `refill operator`: who may sign in to the console, and with which tokens their programs come.
+
+mod token;
 
 use std::io::{BufRead, IsTerminal, Write};
 
 use anyhow::Context;
-use console::{actions, passwords};
-use serde_json::json;
+use console::{actions, passwords, told};
 use store::Store;
 use store::operators::{OperatorLine, Role};
 
@@ -60,6 +61,11 @@ pub(crate) enum OperatorTool {
         #[command(flatten)]
         how: How,
     },
+    /// Tokens with which an operator's programs come to the console's API.
+    Token {
+        #[command(subcommand)]
+        tool: token::TokenTool,
+    },
 }
 
 /// By whom, and how it is told.
@@ -83,25 +89,26 @@ pub(crate) async fn run(settings: &Settings, tool: OperatorTool) -> anyhow::Resu
         OperatorTool::Add { name, role, how } => {
             let hash = passwords::hash(&typed()?)?;
             actions::add_operator(&store, &how.by.actor()?, &name, role, &hash).await?;
-            how.tell(&name, &format!("may sign in as {}", role.word()));
+            how.tell(&name, &told::may_sign_in(role));
         }
         OperatorTool::Role { name, role, how } => {
             actions::set_role(&store, &how.by.actor()?, &name, role).await?;
-            how.tell(&name, &format!("is {} now", role.word()));
+            how.tell(&name, &told::is_now(role));
         }
         OperatorTool::Disable { name, how } => {
             actions::set_active(&store, &how.by.actor()?, &name, false).await?;
-            how.tell(&name, "may not sign in any more");
+            how.tell(&name, told::MAY_NOT);
         }
         OperatorTool::Enable { name, how } => {
             actions::set_active(&store, &how.by.actor()?, &name, true).await?;
-            how.tell(&name, "may sign in again");
+            how.tell(&name, told::MAY_AGAIN);
         }
         OperatorTool::Password { name, how } => {
             let hash = passwords::hash(&typed()?)?;
             actions::set_password(&store, &how.by.actor()?, &name, &hash).await?;
             how.tell(&name, "has the new password");
         }
+        OperatorTool::Token { tool } => token::run(&store, tool).await?,
     }
     Ok(())
 }
@@ -109,7 +116,7 @@ pub(crate) async fn run(settings: &Settings, tool: OperatorTool) -> anyhow::Resu
 impl How {
     fn tell(&self, name: &str, what: &str) {
         if self.json {
-            println!("{}", json!({ "operator": name, "done": what }));
+            println!("{}", told::changed(name, what));
         } else {
             println!("{name} {what}");
         }
@@ -167,13 +174,7 @@ fn stty(how: &str) {
 
 fn print(line: &OperatorLine, as_json: bool) {
     if as_json {
-        println!(
-            "{}",
-            json!({
-                "name": line.name, "role": line.role.word(), "active": line.active, "sessions": line.sessions,
-                "failedTries": line.failed_tries, "lockedUntil": line.locked_until.map(|at| at.0), "createdAt": line.created_at.0,
-            })
-        );
+        println!("{}", told::operator(line));
         return;
     }
     let state = match (line.active, line.locked_until) {

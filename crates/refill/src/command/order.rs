@@ -6,8 +6,8 @@ pub(crate) mod show;
 use std::process::ExitCode;
 
 use console::actions::{self, Named};
+use console::told;
 use domain::{BusinessId, OrderCode};
-use serde_json::json;
 use store::Store;
 
 use crate::command::doubt::Operator;
@@ -48,7 +48,7 @@ pub(crate) async fn cancel(settings: &Settings, flags: &Cancel) -> anyhow::Resul
         actions::cancel(&store, &actor, &named, &flags.reason, &catalogue).await?;
     let whole = cancelled == of;
     if flags.json {
-        println!("{}", json!({"cancelled": cancelled, "of": of}));
+        println!("{}", told::cancelled(cancelled, of));
     } else {
         println!("{cancelled} of {of} orders are cancelled");
         if !whole {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use console::actions::{self, Chosen, NotDone};
-use queue::{Fate, Lookout, LookoutHandle, ParkedMessage, QueueName};
-use serde_json::json;
+use console::told;
+use queue::{Fate, Lookout, LookoutHandle, QueueName};
 use store::Store;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -92,10 +92,7 @@ async fn list(settings: &Settings, lookout: &LookoutHandle, as_json: bool) -> an
     for sight in lookout.queues(all.collect()).await? {
         let (queue, ready, consumers) = (sight.queue.as_str(), sight.ready, sight.consumers);
         if as_json {
-            println!(
-                "{}",
-                json!({"queue": queue, "ready": ready, "consumers": consumers})
-            );
+            println!("{}", told::queue(&sight.queue, ready, consumers));
         } else {
             println!("{queue}  {ready} wait, {consumers} consumers");
         }
@@ -107,7 +104,7 @@ async fn parked(lookout: &LookoutHandle, limit: usize, as_json: bool) -> anyhow:
     let sight = lookout.parked(limit).await?;
     for message in &sight.messages {
         if as_json {
-            println!("{}", message_json(message));
+            println!("{}", told::parked_message(message));
         } else {
             let (id, reason, origin) = (&message.id, &message.reason, &message.origin);
             println!("{id}  {reason}  from {origin}, {} bytes", message.bytes);
@@ -117,14 +114,6 @@ async fn parked(lookout: &LookoutHandle, limit: usize, as_json: bool) -> anyhow:
         println!("{} more", sight.more);
     }
     Ok(())
-}
-
-fn message_json(message: &ParkedMessage) -> serde_json::Value {
-    json!({
-        "id": message.id, "reason": message.reason, "explanation": message.explanation, "from": message.origin,
-        "parkedAt": message.parked_at_ms, "bytes": message.bytes, "body": String::from_utf8_lossy(&message.body),
-        "staysBecause": message.way_home().err(),
-    })
 }
 
 async fn settle(
@@ -145,14 +134,14 @@ async fn settle(
         Err(NotDone::Unchanged(_)) => 0,
         Err(why) => return Err(why.into()),
     };
+    if which.json {
+        println!("{}", told::settled(fate, settled));
+        return Ok(());
+    }
     let word = match fate {
         Fate::Requeued => "requeued",
         Fate::Dropped => "dropped",
     };
-    if which.json {
-        println!("{}", json!({ word: settled }));
-    } else {
-        println!("{settled} {word}");
-    }
+    println!("{settled} {word}");
     Ok(())
 }

@@ -1,12 +1,11 @@
 //! `refill callback parked|resend|jobs|pause|resume|cancel`: reports that were given up, and jobs that send reports again.
 
 use anyhow::Context;
-use console::actions;
+use console::{actions, told};
 use domain::{BusinessId, OrderCode, UnixMs};
-use serde_json::json;
 use store::Store;
 use store::reads::OrderName;
-use store::resend::{JobOrder, JobState, Resend, ResendJob, ResendRequest};
+use store::resend::{JobOrder, Resend, ResendRequest};
 use uuid::Uuid;
 
 use crate::command::doubt::Operator;
@@ -30,7 +29,7 @@ pub(crate) struct Flags {
     #[arg(long)]
     only_parked: bool,
     /// Reports per second.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = actions::PER_SECOND, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     per_second: u32,
     /// Only count them.
     #[arg(long)]
@@ -85,7 +84,7 @@ pub(crate) async fn run(settings: &Settings, flags: &Flags) -> anyhow::Result<()
     if flags.dry_run {
         let count = store.count_resend(&request).await?;
         if flags.json {
-            println!("{}", json!({ "reports": count }));
+            println!("{}", told::would_be_sent(count));
         } else {
             println!("{count} reports would be sent again");
         }
@@ -93,7 +92,7 @@ pub(crate) async fn run(settings: &Settings, flags: &Flags) -> anyhow::Result<()
     }
     let job = actions::resend(&store, &flags.operator.actor()?, &request).await?;
     if flags.json {
-        println!("{}", as_json(&job));
+        println!("{}", told::job(&job));
     } else {
         println!("{} reports will be sent again: job {}", job.total, job.id);
     }
@@ -117,8 +116,7 @@ fn which(flags: &Flags) -> anyhow::Result<Resend> {
         } => {
             let to = flags.to.map_or_else(std::time::SystemTime::now, Into::into);
             let (from, to) = (unix_ms((*from).into())?, unix_ms(to)?);
-            anyhow::ensure!(from < to, "--from: must be before --to");
-            Resend::Placed(from, to)
+            actions::placed(from, to)?
         }
         Which { .. } => Resend::Parked,
     })
@@ -149,18 +147,11 @@ pub(crate) async fn parked(settings: &Settings, flags: &Parked) -> anyhow::Resul
     let store = Store::new(&settings.store()?)?;
     let business = flags.business.as_deref().map(BusinessId::new);
     for report in store.parked_reports(business.as_ref(), flags.limit).await? {
-        let outcome = report.outcome.as_deref().unwrap_or("never tried, or lost");
-        let detail = report.detail.as_deref().unwrap_or_default();
         if flags.json {
-            println!(
-                "{}",
-                json!({
-                    "business": report.key.business.as_str(), "order": report.key.order.to_string(),
-                    "rounds": report.rounds, "outcome": outcome, "http_status": report.http_status, "detail": detail,
-                    "created_at": report.created_at.0, "last_try_at": report.last_try_at.map(|at| at.0),
-                })
-            );
+            println!("{}", told::parked_report(&report));
         } else {
+            let outcome = report.outcome.as_deref().unwrap_or("never tried, or lost");
+            let detail = report.detail.as_deref().unwrap_or_default();
             println!(
                 "{} {} round {}: {outcome} {detail}",
                 report.key.business, report.key.order, report.rounds
@@ -175,12 +166,12 @@ pub(crate) async fn jobs(settings: &Settings, flags: &Jobs) -> anyhow::Result<()
     let business = flags.business.as_deref().map(BusinessId::new);
     for job in store.resend_jobs(business.as_ref(), LISTED).await? {
         if flags.json {
-            println!("{}", as_json(&job));
+            println!("{}", told::job(&job));
         } else {
             println!(
                 "{} {:<10} {}: {} of {}, {} a second, asked for by {}",
                 job.id,
-                state(job.state),
+                told::job_state(job.state),
                 job.business,
                 job.done,
                 job.total,
@@ -210,30 +201,14 @@ pub(crate) async fn order(settings: &Settings, flags: &Job, order: JobOrder) -> 
     let (store, id) = (Store::new(&settings.store()?)?, flags.id);
     let job = actions::order_job(&store, &flags.operator.actor()?, id, order).await?;
     if flags.json {
-        println!("{}", as_json(&job));
+        println!("{}", told::job(&job));
         return Ok(());
     }
     println!(
         "job {id} is {}: {} of {}",
-        state(job.state),
+        told::job_state(job.state),
         job.done,
         job.total
     );
     Ok(())
-}
-
-const fn state(state: JobState) -> &'static str {
-    match state {
-        JobState::Running => "running",
-        JobState::Paused => "paused",
-        JobState::Cancelled => "cancelled",
-        JobState::Done => "done",
-    }
-}
-
-fn as_json(job: &ResendJob) -> serde_json::Value {
-    json!({
-        "job": job.id, "business": job.business.as_str(), "state": state(job.state), "reports": job.total, "done": job.done,
-        "per_second": job.per_second, "asked_by": job.asked_by, "asked_at": job.asked_at.0,
-    })
 }

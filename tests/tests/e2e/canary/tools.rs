@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use regex::Regex;
+
 use super::{Named, PASSWORD, Said};
 use crate::harness::platform::{binary, root};
 use crate::harness::{Platform, Scene, until};
@@ -21,7 +23,7 @@ const LEFT_OUT: [&str; 8] = [
 ];
 
 /// In this order; a word in braces is filled in. Whoever adds a subcommand adds it here.
-const TOOLS: [(&str, &str); 66] = [
+const TOOLS: [(&str, &str); 72] = [
     ("config", "max_connections"),
     ("config --defaults", "[console]"),
     ("health {admin}/readyz", "database"),
@@ -114,6 +116,21 @@ const TOOLS: [(&str, &str); 66] = [
     ),
     ("operator enable wang --as clerk", "may sign in again"),
     ("operator password wang --as clerk", "has the new password"),
+    (
+        "operator token add admin --label canary --as clerk --json",
+        "\"canary\"",
+    ),
+    (
+        "operator token add wang --label other --days 1 --as clerk",
+        "it is shown this once",
+    ),
+    ("operator token list", "canary"),
+    ("operator token list wang --json", "\"other\""),
+    ("operator token revoke 2 --as clerk", "is revoked"),
+    (
+        "operator token revoke 2 --as clerk --json",
+        "is revoked already",
+    ),
     ("queue list", "refill.orders.mobile"),
     ("queue list --json", "refill.parked"),
     ("queue parked", "unknown_version"),
@@ -127,8 +144,10 @@ const TOOLS: [(&str, &str); 66] = [
     ("audit --limit 1000 --json", "keys.seal"),
 ];
 
-/// Runs all of them.
-pub(super) async fn read(scene: &Scene, named: &mut Named, said: &mut Said) {
+/// Runs all of them. Returns the tokens that were made: told this once, so they are taken out of what was said.
+pub(super) async fn read(scene: &Scene, named: &mut Named, said: &mut Said) -> Vec<String> {
+    let token = Regex::new("refill_[0-9a-f]{64}").unwrap();
+    let mut tokens = vec![];
     for (line, says) in TOOLS {
         if line.contains("{job}") {
             let job = "SELECT job_id FROM resend_jobs";
@@ -137,7 +156,13 @@ pub(super) async fn read(scene: &Scene, named: &mut Named, said: &mut Said) {
         let text = tokio::task::block_in_place(|| run(&scene.platform, &named.fill(line)));
         let says = named.fill(says);
         assert!(text.contains(&says), "refill {line}: {text}");
-        said.0.push((format!("refill {line}"), text));
+        let mut heard = text.clone();
+        if line.starts_with("operator token add") {
+            let made = token.find(&text).expect("a token").as_str();
+            heard = text.replacen(made, "", 1);
+            tokens.push(made.to_owned());
+        }
+        said.0.push((format!("refill {line}"), heard));
     }
     until(
         "the parked message again",
@@ -149,6 +174,7 @@ pub(super) async fn read(scene: &Scene, named: &mut Named, said: &mut Said) {
         || scene.platform.log_tail(),
     )
     .await;
+    tokens
 }
 
 /// All that a tool prints. Whatever it asks for, a password or a body to sign, it gets.

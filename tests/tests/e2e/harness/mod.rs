@@ -8,6 +8,8 @@ pub(crate) mod merchant;
 pub(crate) mod outside;
 pub(crate) mod plans;
 pub(crate) mod platform;
+#[allow(dead_code, reason = "only some tests come as programs")]
+pub(crate) mod program;
 
 use std::time::{Duration, Instant};
 

@@ -6,6 +6,7 @@ use simulator::{Item, MerchantClient};
 use crate::harness::console::Person;
 use crate::harness::merchant::{BUSINESS, MERCHANT};
 use crate::harness::outside::MERCHANT_MD5_KEY;
+use crate::harness::program::Program;
 use crate::harness::{Fleet, Ground, Merchant, Outside, until};
 
 async fn asked(merchant: &Merchant, path: &str, body: Value) -> Value {
@@ -294,6 +295,16 @@ pub(super) async fn a_day(
     ] {
         wang.page(page).await;
     }
+    let add = [
+        "operator", "token", "add", "wang", "--label", "day", "--json",
+    ];
+    let token: Value = serde_json::from_str(&fleet.done("console", &add)).unwrap();
+    let program = Program::new(&fleet.console, token["token"].as_str().unwrap());
+    program.told("/overview").await;
+    program.told(&format!("/orders/{order}")).await;
+    fleet.done("console", &["operator", "token", "revoke", "1"]);
+    fleet.done("console", &["operator", "token", "list"]);
+    assert_eq!(program.status("/overview").await, 401);
     fleet.done("console", &["operator", "disable", "wang", "--as", "root"]);
     merchant.balance().await;
     asked(

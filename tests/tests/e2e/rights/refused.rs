@@ -78,6 +78,9 @@ const REFUSED: [(&str, &[&str]); 6] = [
             "UPDATE products SET on_sale = true",
             "UPDATE prices SET price = 1",
             "INSERT INTO nonces (business_id) VALUES ('x')",
+            "UPDATE operator_tokens SET token_sha256 = ''",
+            "UPDATE operator_tokens SET expires_at = now()",
+            "DELETE FROM operator_tokens",
         ],
     ),
     (
@@ -97,6 +100,7 @@ const REFUSED: [(&str, &[&str]); 6] = [
             "SELECT private_key FROM platform_keys",
             "SELECT credentials FROM suppliers",
             "SELECT * FROM suppliers",
+            "SELECT 1 FROM operator_tokens",
             "INSERT INTO pauses (supplier_id, lane, paused_by, reason) VALUES ('x', '', 'x', 'x')",
             "UPDATE orders SET state = 2",
             "SELECT 1 FROM orders FOR UPDATE",

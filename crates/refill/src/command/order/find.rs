@@ -1,7 +1,7 @@
 //! `refill order find`: from any number that a person holds to the orders that carry it, as the console's search.
 
+use console::told;
 use console::words::{money, second};
-use serde_json::json;
 use store::Store;
 use store::story::{FoundOrder, MOST_FOUND};
 
@@ -38,14 +38,7 @@ pub(crate) async fn find(settings: &Settings, flags: &Find) -> anyhow::Result<()
 fn print(order: &FoundOrder, as_json: bool) {
     let (code, business) = (order.key.order, order.key.business.as_str());
     if as_json {
-        println!(
-            "{}",
-            json!({
-                "orderCode": code, "state": order.state.word(), "business": business, "bizCode": order.biz_code,
-                "batchBizCode": order.batch_biz_code, "product": order.product.as_str(), "account": order.account,
-                "price": order.price.to_string(), "createdAt": order.created_at.0,
-            })
-        );
+        println!("{}", told::found(order));
         return;
     }
     println!(

@@ -4,9 +4,7 @@ use anyhow::Context;
 use console::told::{self, Told};
 use console::words::{address, moment, money, second};
 use domain::OrderCode;
-use serde_json::{Value, json};
 use store::Store;
-use store::story::AttemptLine;
 
 use crate::settings::Settings;
 
@@ -27,7 +25,7 @@ pub(crate) async fn show(settings: &Settings, flags: &Show) -> anyhow::Result<()
     let told = told::order(&store, flags.order).await?;
     let told = told.with_context(|| format!("there is no order {}", flags.order))?;
     if flags.json {
-        println!("{}", as_json(&told));
+        println!("{}", told.json());
     } else {
         print(&told);
     }
@@ -75,35 +73,6 @@ fn print(told: &Told) {
 fn in_one_line(text: &str) -> String {
     let tamed = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().map(tamed).collect()
-}
-
-fn as_json(told: &Told) -> Value {
-    let order = &told.order;
-    let moments = told.moments.iter().map(
-        |event| json!({"at": event.at.0, "kind": event.kind, "what": event.what, "more": event.more}),
-    );
-    json!({
-        "orderCode": order.key.order, "business": order.key.business.as_str(), "bizCode": order.biz_code,
-        "batchBizCode": order.batch_biz_code, "product": order.product.as_str(), "account": order.account,
-        "spec": order.spec.to_string(), "price": order.price.to_string(), "state": order.state.word(), "message": order.message,
-        "hasVoucher": order.has_voucher, "claims": order.claims, "createdAt": order.created_at.0,
-        "finishedAt": order.finished_at.map(|at| at.0),
-        "attempts": order.attempts.iter().map(attempt_json).collect::<Value>(),
-        "report": order.report.as_ref().map(|report| json!({
-            "state": report.state, "to": address(&report.url), "dueAt": report.due_at.map(|at| at.0),
-        })),
-        "timeline": moments.collect::<Value>(), "onlyNewest": told.is_cut,
-        "standing": told.standing, "nextAt": told.next_at.map(|at| at.0),
-    })
-}
-
-fn attempt_json(attempt: &AttemptLine) -> Value {
-    json!({
-        "no": attempt.no.0, "supplier": attempt.supplier.as_str(), "reference": attempt.reference, "sku": attempt.sku,
-        "atMost": attempt.cost.to_string(), "state": attempt.state.word(), "calls": attempt.calls,
-        "upstreamNo": attempt.upstream_no, "firstCallAt": attempt.first_call_at.0, "lastCallAt": attempt.last_call_at.0,
-        "closedAt": attempt.closed_at.map(|at| at.0),
-    })
 }
 
 #[cfg(test)]
