@@ -1,6 +1,6 @@
 //! What is in force: the annotated defaults, a file, the environment, the flags; later ones win.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -40,6 +40,7 @@ pub(crate) struct Settings {
 pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) url_file: String,
+    pub(crate) ca_file: String,
     pub(crate) max_connections: usize,
     pub(crate) acquire_timeout_ms: u64,
     pub(crate) work_timeout_ms: u64,
@@ -189,6 +190,9 @@ impl Settings {
             }
         }
         // Told before anything is connected to.
+        if let Some(file) = named(&settings.database.ca_file) {
+            trust::tls(Some(&file)).context("database.ca_file")?;
+        }
         settings.ingress.check()?;
         anyhow::ensure!(
             settings.console.idle_minutes > 0 && settings.console.session_hours > 0,
@@ -212,6 +216,7 @@ impl Settings {
             keys: self.master_keys()?,
             secrets: self.secrets,
             url: self.database.url.clone(),
+            ca_file: named(&self.database.ca_file),
             max_connections: self.database.max_connections,
             acquire_timeout_ms: self.database.acquire_timeout_ms,
             work_timeout_ms: self.database.work_timeout_ms,
@@ -248,6 +253,11 @@ impl Settings {
         shown.amqp.url = without_password(&shown.amqp.url);
         toml::to_string_pretty(&shown).context("the settings cannot be written")
     }
+}
+
+/// A file, if one is named.
+fn named(file: &str) -> Option<PathBuf> {
+    (!file.is_empty()).then(|| PathBuf::from(file))
 }
 
 /// A variable that is set and not empty.
