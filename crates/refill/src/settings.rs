@@ -52,6 +52,7 @@ pub(crate) struct Database {
 pub(crate) struct Amqp {
     pub(crate) url: String,
     pub(crate) url_file: String,
+    pub(crate) ca_file: String,
     pub(crate) prefetch: u16,
 }
 
@@ -190,8 +191,13 @@ impl Settings {
             }
         }
         // Told before anything is connected to.
-        if let Some(file) = named(&settings.database.ca_file) {
-            trust::tls(Some(&file)).context("database.ca_file")?;
+        for (file, setting) in [
+            (&settings.database.ca_file, "database.ca_file"),
+            (&settings.amqp.ca_file, "amqp.ca_file"),
+        ] {
+            if let Some(file) = named(file) {
+                trust::tls(Some(&file)).context(setting)?;
+            }
         }
         settings.ingress.check()?;
         anyhow::ensure!(
@@ -243,7 +249,13 @@ impl Settings {
             !self.amqp.url.is_empty(),
             "AMQP_URL is not set (or amqp.url in the settings), like amqp://user:password@host:5672/vhost"
         );
-        queue::Settings::new(&self.amqp.url, role).context("AMQP_URL")
+        let mut broker = queue::Settings::new(&self.amqp.url, role).context("AMQP_URL")?;
+        broker.ca_file = named(&self.amqp.ca_file);
+        anyhow::ensure!(
+            broker.by_tls() || broker.ca_file.is_none(),
+            "amqp.ca_file: AMQP_URL does not ask for TLS: let it begin with amqps://"
+        );
+        Ok(broker)
     }
 
     /// The settings as a file, with what is secret hidden.

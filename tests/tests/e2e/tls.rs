@@ -1,8 +1,10 @@
-//! The way to the database by TLS: who asks for it gets it from a server that is the one it should be, or gets nothing.
+//! The way to the servers by TLS: who asks for it gets it from a server that is the one it should be, or gets nothing.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use serde_json::Value;
 use servers::Certificate;
 
 use crate::harness::fleet::{ROLES, USERS};
@@ -101,7 +103,7 @@ async fn take_by_tls_only(ground: &Ground, fleet: &Fleet) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fleet_comes_to_its_database_by_tls() {
+async fn a_fleet_comes_to_its_servers_by_tls() {
     let (authority, stranger) = (Authority::new("ours"), Authority::new("a stranger"));
     let ground = Ground::with_certificate(authority.certificate()).await;
     let outside = Outside::start().await;
@@ -128,6 +130,7 @@ async fn a_fleet_comes_to_its_database_by_tls() {
     std::fs::write(&url, right).unwrap();
 
     fleet.furnish(&outside);
+    go_to_the_broker_by_tls(&ground, &mut fleet, [&stranger, &authority]).await;
     for role in ROLES {
         fleet.start(role, &[]).await;
     }
@@ -140,9 +143,62 @@ async fn a_fleet_comes_to_its_database_by_tls() {
         ground.ask(sessions).await,
         "refill f, refill_callback t, refill_console t, refill_fulfillment t, refill_ingress t"
     );
+    until(
+        "all at the broker by TLS",
+        async || {
+            let seen = at_the_broker(&ground).await;
+            let by_tls = ROLES.map(|role| (format!("refill_{role}"), true));
+            (seen == by_tls.into()).then_some(())
+        },
+        || ROLES.map(|role| fleet.log(role)).concat(),
+    )
+    .await;
     for role in ROLES {
         fleet.stop(role).await;
     }
+}
+
+/// To the broker's other port from here on; what it shows is believed only by who knows its authority, the last one.
+async fn go_to_the_broker_by_tls(ground: &Ground, fleet: &mut Fleet, authorities: [&Authority; 2]) {
+    let at = {
+        let mut servers = ground.servers.lock().await;
+        servers.rabbitmq().unwrap().tls_address().to_string()
+    };
+    change(fleet, "amqp_url", |url| {
+        url.replace("amqp://", "amqps://")
+            .replace(&fleet.broker, &at)
+    });
+    let url = std::fs::read_to_string(fleet.secret("console", "amqp_url")).unwrap();
+    let look = ["queue", "list"];
+    let refused = refusal(&fleet.tool("console", &look), &url);
+    assert!(refused.contains("UnknownIssuer"), "{refused}");
+    let [stranger, authority] = authorities.map(Authority::file);
+    fleet.settings.push(("REFILL__AMQP__CA_FILE", stranger));
+    let refused = refusal(&fleet.tool("console", &look), &url);
+    assert!(refused.contains("UnknownIssuer"), "{refused}");
+    assert!(refused.contains("amqp.ca_file"), "{refused}");
+    fleet.settings.pop();
+    fleet.settings.push(("REFILL__AMQP__CA_FILE", authority));
+    fleet.done("console", &look);
+}
+
+/// Who is connected to the broker, and whether by TLS, as it tells a few seconds later.
+async fn at_the_broker(ground: &Ground) -> BTreeSet<(String, bool)> {
+    let (url, page) = {
+        let mut servers = ground.servers.lock().await;
+        let url = reqwest::Url::parse(servers.amqp_url()).unwrap();
+        let page = servers.rabbitmq().unwrap().management_url();
+        (url, format!("{page}/api/connections"))
+    };
+    let asked = reqwest::Client::new().get(page);
+    let told = asked.basic_auth(url.username(), url.password()).send();
+    let told: Vec<Value> =
+        serde_json::from_str(&told.await.unwrap().text().await.unwrap()).unwrap();
+    let one = |told: &Value| {
+        let user = told["user"].as_str()?.to_owned();
+        Some((user, told["ssl"].as_bool()?))
+    };
+    told.iter().filter_map(one).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
