@@ -5,12 +5,15 @@
 //! handshake ends that thread. So a second handle to the socket is kept, and dropping a [`Link`] shuts
 //! the socket down.
 
+use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lapin::tcp::OwnedTLSConfig;
+use futures::{AsyncRead, AsyncWrite};
+use lapin::tcp::RustlsConnector;
 use lapin::types::{LongString, ShortString};
 use lapin::{AsyncTcpStream, Channel, Connection, ConnectionProperties};
 use retry::Backoff;
@@ -117,10 +120,10 @@ impl Cutter {
 }
 
 /// Keeps `socket` for the cutter, unless the connection has been given up meanwhile.
-fn keep(slot: &Mutex<Socket>, socket: TcpStream) -> std::io::Result<()> {
+fn keep(slot: &Mutex<Socket>, socket: TcpStream) -> io::Result<()> {
     let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
     if matches!(*slot, Socket::Cut) {
-        return Err(std::io::ErrorKind::ConnectionAborted.into());
+        return Err(io::ErrorKind::ConnectionAborted.into());
     }
     *slot = Socket::Open(socket);
     Ok(())
@@ -134,6 +137,26 @@ impl Drop for Cutter {
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
+}
+
+/// The same stream by TLS, if it is `host` who is there.
+async fn encrypted<S>(
+    stream: AsyncTcpStream<S>,
+    host: &str,
+    ca_file: Option<&Path>,
+) -> io::Result<AsyncTcpStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let where_it_is_set = |error: io::Error| {
+        let why = format!("{error} (amqp.ca_file names who vouches for the broker)");
+        io::Error::new(error.kind(), why)
+    };
+    let tls = RustlsConnector::from(trust::tls(ca_file).map_err(io::Error::other)?);
+    stream
+        .into_rustls(&tls, host)
+        .await
+        .map_err(where_it_is_set)
 }
 
 /// One connection. Dropping it cuts the socket: what was not confirmed is unknown, what was not acked
@@ -158,12 +181,13 @@ impl Link {
             {
                 let slot = Arc::clone(&cutter.0);
                 let within = settings.connect_timeout;
+                let ca_file = settings.ca_file.clone();
                 async move |uri, runtime| {
                     let address = (uri.authority.host.clone(), uri.authority.port);
                     let addresses = runtime.to_socket_addrs(address);
                     let stream = timeout(within, AsyncTcpStream::connect(&runtime, addresses))
                         .await
-                        .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+                        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
                     if let AsyncTcpStream::Plain(plain) = &stream {
                         let handle = plain.get_ref().as_fd().try_clone_to_owned()?;
                         keep(&slot, TcpStream::from(handle))?;
@@ -171,8 +195,7 @@ impl Link {
                     match uri.scheme {
                         lapin::uri::AMQPScheme::AMQP => Ok(stream),
                         lapin::uri::AMQPScheme::AMQPS => {
-                            let tls = OwnedTLSConfig::default();
-                            Ok(stream.into_tls(&uri.authority.host, tls.as_ref()).await?)
+                            Ok(encrypted(stream, &uri.authority.host, ca_file.as_deref()).await?)
                         }
                     }
                 }

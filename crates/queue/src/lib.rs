@@ -1,8 +1,8 @@
 //! RabbitMQ: it moves hints, nothing else. All AMQP of Refill is in this room.
 //!
 //! A message says that an order's row wants work; losing every message loses no order, and one that comes ten times does the work
-//! once. Depends on `domain` (keys), `retry` (delays between connections) and `traces` (which trace a hint belongs to); knows neither
-//! the database nor what the work is.
+//! once. Depends on `domain` (keys), `retry` (delays between connections), `trust` (whom it believes by TLS) and `traces` (which
+//! trace a hint belongs to); knows neither the database nor what the work is.
 //!
 //! ```no_run
 //! # async fn example(settings: queue::Settings, key: domain::OrderKey) -> Option<()> {

@@ -1,9 +1,10 @@
 //! How to reach the broker, and how long to wait for it.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use retry::Backoff;
 
 /// Seconds between heartbeats when the URL asks for nothing else. Twice that without a sign of life
@@ -16,6 +17,8 @@ pub struct Settings {
     pub(crate) uri: AMQPUri,
     /// The process's role, as the broker's list of connections shows it.
     pub role: String,
+    /// The authorities that vouch for the broker's certificate; `None`: those of this machine.
+    pub ca_file: Option<PathBuf>,
     /// For everything from the first packet to the broker's welcome.
     pub connect_timeout: Duration,
     /// For each answer of the broker: a confirm, a declaration, an ack that reaches the socket.
@@ -61,6 +64,7 @@ impl Settings {
         Ok(Self {
             uri,
             role: role.to_owned(),
+            ca_file: None,
             connect_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(10),
             reconnect_first: Duration::from_millis(200),
@@ -69,6 +73,11 @@ impl Settings {
             publish_backlog: 1_000,
             settle_grace: Duration::from_secs(35),
         })
+    }
+
+    /// Whether the URL is `amqps`.
+    pub fn by_tls(&self) -> bool {
+        self.uri.scheme == AMQPScheme::AMQPS
     }
 
     pub(crate) fn backoff(&self) -> Backoff {
@@ -108,6 +117,13 @@ mod tests {
         let heartbeat = |url| Settings::new(url, "x").unwrap().uri.query.heartbeat;
         assert_eq!(heartbeat("amqp://broker"), Some(10));
         assert_eq!(heartbeat("amqp://broker?heartbeat=3"), Some(3));
+    }
+
+    #[test]
+    fn by_which_way_is_said_by_the_url_alone() {
+        let by_tls = |url| Settings::new(url, "x").unwrap().by_tls();
+        assert!(by_tls("amqps://u:p@broker/%2f"));
+        assert!(!by_tls("amqp://u:p@broker:5671/%2f"));
     }
 
     #[test]

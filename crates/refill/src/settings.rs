@@ -1,6 +1,6 @@
 //! What is in force: the annotated defaults, a file, the environment, the flags; later ones win.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -40,6 +40,7 @@ pub(crate) struct Settings {
 pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) url_file: String,
+    pub(crate) ca_file: String,
     pub(crate) max_connections: usize,
     pub(crate) acquire_timeout_ms: u64,
     pub(crate) work_timeout_ms: u64,
@@ -51,6 +52,7 @@ pub(crate) struct Database {
 pub(crate) struct Amqp {
     pub(crate) url: String,
     pub(crate) url_file: String,
+    pub(crate) ca_file: String,
     pub(crate) prefetch: u16,
 }
 
@@ -189,6 +191,14 @@ impl Settings {
             }
         }
         // Told before anything is connected to.
+        for (file, setting) in [
+            (&settings.database.ca_file, "database.ca_file"),
+            (&settings.amqp.ca_file, "amqp.ca_file"),
+        ] {
+            if let Some(file) = named(file) {
+                trust::tls(Some(&file)).context(setting)?;
+            }
+        }
         settings.ingress.check()?;
         anyhow::ensure!(
             settings.console.idle_minutes > 0 && settings.console.session_hours > 0,
@@ -212,6 +222,7 @@ impl Settings {
             keys: self.master_keys()?,
             secrets: self.secrets,
             url: self.database.url.clone(),
+            ca_file: named(&self.database.ca_file),
             max_connections: self.database.max_connections,
             acquire_timeout_ms: self.database.acquire_timeout_ms,
             work_timeout_ms: self.database.work_timeout_ms,
@@ -238,7 +249,13 @@ impl Settings {
             !self.amqp.url.is_empty(),
             "AMQP_URL is not set (or amqp.url in the settings), like amqp://user:password@host:5672/vhost"
         );
-        queue::Settings::new(&self.amqp.url, role).context("AMQP_URL")
+        let mut broker = queue::Settings::new(&self.amqp.url, role).context("AMQP_URL")?;
+        broker.ca_file = named(&self.amqp.ca_file);
+        anyhow::ensure!(
+            broker.by_tls() || broker.ca_file.is_none(),
+            "amqp.ca_file: AMQP_URL does not ask for TLS: let it begin with amqps://"
+        );
+        Ok(broker)
     }
 
     /// The settings as a file, with what is secret hidden.
@@ -248,6 +265,11 @@ impl Settings {
         shown.amqp.url = without_password(&shown.amqp.url);
         toml::to_string_pretty(&shown).context("the settings cannot be written")
     }
+}
+
+/// A file, if one is named.
+fn named(file: &str) -> Option<PathBuf> {
+    (!file.is_empty()).then(|| PathBuf::from(file))
 }
 
 /// A variable that is set and not empty.

@@ -24,6 +24,17 @@ pub struct Settings {
     /// Whether a private PostgreSQL counts its statements (`pg_stat_statements`), where that comes with it, and its waits for locks. It costs a
     /// little.
     pub count_statements: bool,
+    /// What private servers show to those who come by TLS; they take plain text besides. `None`: they speak no TLS.
+    pub certificate: Option<Certificate>,
+}
+
+/// A certificate and its key, both in PEM.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// The server's own, and what is between it and its authority.
+    pub chain: PathBuf,
+    /// The key, without a password.
+    pub key: PathBuf,
 }
 
 impl Settings {
@@ -36,6 +47,7 @@ impl Settings {
             fsync: true,
             install: true,
             count_statements: false,
+            certificate: None,
         }
     }
 }
@@ -326,7 +338,7 @@ async fn start_broker(
         server: "RabbitMQ",
         tried: tried.join("; "),
     })?;
-    let rabbitmq = RabbitMq::launch(program.clone(), folder).await?;
+    let rabbitmq = RabbitMq::launch(program.clone(), folder, settings).await?;
     report.push(format!(
         "RabbitMQ: a private instance of {} under {}",
         program.display(),

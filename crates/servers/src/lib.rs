@@ -19,7 +19,7 @@ mod program;
 mod rabbitmq;
 
 pub use apt::found_or_installed;
-pub use launcher::{Servers, Settings};
+pub use launcher::{Certificate, Servers, Settings};
 pub use port::free_address;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;

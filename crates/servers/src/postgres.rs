@@ -11,7 +11,7 @@ use tokio_postgres::NoTls;
 
 use crate::folder::{Folder, file_error, make, write_secret};
 use crate::guard::{Guard, Mark};
-use crate::launcher::Settings;
+use crate::launcher::{Certificate, Settings};
 use crate::program::{children, first_existing, in_path, is_root, run, wait_until};
 use crate::{Result, ServersError};
 
@@ -33,6 +33,7 @@ pub struct Postgres {
     password: String,
     fsync: bool,
     count_statements: bool,
+    certificate: Option<Certificate>,
     mark: Mark,
     running: Option<(Child, Guard)>,
 }
@@ -82,6 +83,7 @@ impl Postgres {
             port: folder.port("postgres")?,
             password: folder.secret("postgres")?,
             fsync: settings.fsync,
+            certificate: None,
             mark,
             running: None,
             cluster,
@@ -89,6 +91,9 @@ impl Postgres {
         postgres.mark.let_guard_finish().await?;
         postgres.mark.end().await?;
         postgres.make_cluster(&home).await?;
+        if let Some(certificate) = &settings.certificate {
+            postgres.certificate = Some(taken(certificate, &home).await?);
+        }
         postgres.start().await?;
         if postgres.count_statements {
             let sql = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";
@@ -158,6 +163,12 @@ impl Postgres {
             server.args(["-c", "shared_preload_libraries=pg_stat_statements"]);
             let looks = format!("deadlock_timeout={}ms", LOCK_WAIT.as_millis());
             server.args(["-c", "log_lock_waits=on", "-c", &looks]);
+        }
+        if let Some(Certificate { chain, key }) = &self.certificate {
+            let (chain, key) = (chain.display(), key.display());
+            server.args(["-c", "ssl=on"]);
+            server.args(["-c", &format!("ssl_cert_file={chain}")]);
+            server.args(["-c", &format!("ssl_key_file={key}")]);
         }
         let child = server
             .stdin(Stdio::null())
@@ -252,6 +263,23 @@ impl Postgres {
     pub fn pid(&self) -> Option<u32> {
         self.mark.running().first().copied()
     }
+}
+
+/// A copy that the server's user can read, and nobody else: it takes no other key.
+async fn taken(certificate: &Certificate, home: &Path) -> Result<Certificate> {
+    let taken = Certificate {
+        chain: home.join("server.crt"),
+        key: home.join("server.key"),
+    };
+    for (from, to) in [
+        (&certificate.chain, &taken.chain),
+        (&certificate.key, &taken.key),
+    ] {
+        let text = std::fs::read_to_string(from).map_err(file_error(from))?;
+        write_secret(to, &text)?;
+        give_to_server_user(to).await?;
+    }
+    Ok(taken)
 }
 
 /// Runs one statement on a connection of its own.

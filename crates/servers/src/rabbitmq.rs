@@ -9,6 +9,7 @@ use tokio::process::{Child, Command};
 
 use crate::folder::{Folder, file_error, make, write_secret};
 use crate::guard::{Guard, Mark};
+use crate::launcher::{Certificate, Settings};
 use crate::management::Management;
 use crate::program::{command_line, first_existing, in_path, wait_until};
 use crate::{Result, ServersError};
@@ -30,6 +31,7 @@ pub struct RabbitMq {
 #[derive(Clone, Copy, Debug)]
 struct Ports {
     amqp: u16,
+    amqps: u16,
     dist: u16,
     epmd: u16,
     management: u16,
@@ -51,11 +53,16 @@ impl RabbitMq {
     }
 
     /// Prepares the node and starts it. What an earlier launcher left running is ended first.
-    pub(crate) async fn launch(program: PathBuf, folder: &Folder) -> Result<Self> {
+    pub(crate) async fn launch(
+        program: PathBuf,
+        folder: &Folder,
+        settings: &Settings,
+    ) -> Result<Self> {
         let home = folder.path().join("rabbitmq");
         make(&home, 0o755)?;
         let ports = Ports {
             amqp: folder.port("amqp")?,
+            amqps: folder.port("amqps")?,
             dist: folder.port("amqp-dist")?,
             epmd: folder.port("amqp-epmd")?,
             management: folder.port("amqp-management")?,
@@ -80,22 +87,34 @@ impl RabbitMq {
         };
         rabbitmq.mark.let_guard_finish().await?;
         rabbitmq.mark.end().await?;
-        rabbitmq.write_settings()?;
+        rabbitmq.write_settings(settings.certificate.as_ref())?;
         rabbitmq.start().await?;
         Ok(rabbitmq)
     }
 
-    fn write_settings(&self) -> Result<()> {
+    fn write_settings(&self, certificate: Option<&Certificate>) -> Result<()> {
         let Ports {
-            amqp, management, ..
+            amqp,
+            amqps,
+            management,
+            ..
         } = self.ports;
+        let by_tls = certificate.map(|Certificate { chain, key }| {
+            format!(
+                "listeners.ssl.default = 127.0.0.1:{amqps}\n\
+                 ssl_options.certfile = {}\nssl_options.keyfile = {}\n",
+                chain.display(),
+                key.display()
+            )
+        });
         let settings = format!(
             "listeners.tcp.default = 127.0.0.1:{amqp}\n\
              management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n\
              default_user = refill\ndefault_pass = {}\n\
              vm_memory_high_watermark.relative = 0.3\ndisk_free_limit.absolute = 200MB\n\
-             log.console = false\nlog.file.level = warning\n",
-            self.password
+             log.console = false\nlog.file.level = warning\n{}",
+            self.password,
+            by_tls.unwrap_or_default()
         );
         write_secret(&self.home.join("rabbitmq.conf"), &settings)?;
         for (name, text) in [
@@ -230,6 +249,11 @@ impl RabbitMq {
             "amqp://refill:{}@127.0.0.1:{}/{vhost}",
             self.password, self.ports.amqp
         )
+    }
+
+    /// Where it takes connections by TLS, if it has a certificate.
+    pub fn tls_address(&self) -> std::net::SocketAddr {
+        (std::net::Ipv4Addr::LOCALHOST, self.ports.amqps).into()
     }
 
     /// Makes a virtual host with our policies.

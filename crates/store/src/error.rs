@@ -1,5 +1,6 @@
 //! What can go wrong between us and the database, and what each failure leaves open.
 
+use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 
 /// A failure of the database, told by what a caller may conclude from it.
@@ -101,8 +102,24 @@ impl From<tokio_postgres::Error> for StoreError {
     }
 }
 
-impl From<deadpool_postgres::PoolError> for StoreError {
-    fn from(error: deadpool_postgres::PoolError) -> Self {
-        Self::Away(error.to_string())
+impl From<PoolError> for StoreError {
+    fn from(error: PoolError) -> Self {
+        let PoolError::Backend(error) = &error else {
+            return Self::Away(error.to_string());
+        };
+        let mut why = with_reasons(error);
+        if why.starts_with("error performing TLS handshake") {
+            why += " (DATABASE_URL asks for TLS by its sslmode; database.ca_file names who vouches for the server)";
+        }
+        Self::Away(why)
     }
+}
+
+/// An error with what it comes from: the driver's own words, and refinery's, do not tell what the database said.
+pub(crate) fn with_reasons(error: &dyn std::error::Error) -> String {
+    let reasons = std::iter::successors(Some(error), |error| error.source());
+    reasons
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }

@@ -1,6 +1,6 @@
 //! PostgreSQL: everything that is remembered, and the only clock that counts. All SQL of Refill is in this room.
 //!
-//! Depends on `domain` (whose `life::decide` it carries out) and on no other room; knows no HTTP, no broker, no supplier.
+//! Depends on `domain` (whose `life::decide` it carries out) and `trust` (whom it believes by TLS); knows no HTTP, no broker, no supplier.
 //! Every function is one piece of work with a bound on its time; none holds a transaction open across a call to the outside.
 //!
 //! Read in the order of an order's way: `intake` (a batch is stored), `life` (claimed, called, recorded), `callbacks` (reported);
@@ -10,6 +10,7 @@ pub mod audit;
 pub mod callbacks;
 mod catalogue;
 mod check;
+mod connection;
 pub mod doubt_desk;
 pub mod endpoints;
 mod error;

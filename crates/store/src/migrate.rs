@@ -6,6 +6,7 @@ use deadpool_postgres::Object;
 use refinery::{Migration, Target};
 use tokio_postgres::error::SqlState;
 
+use crate::error::with_reasons;
 use crate::{Store, StoreError};
 
 mod embedded {
@@ -166,13 +167,4 @@ fn done_before(error: &refinery::Error) -> Vec<String> {
         .into_iter()
         .flat_map(refinery::Report::applied_migrations);
     applied.map(ToString::to_string).collect()
-}
-
-/// An error with what it comes from: refinery's own words do not tell what the database said.
-fn with_reasons(error: &dyn std::error::Error) -> String {
-    let reasons = std::iter::successors(Some(error), |error| error.source());
-    reasons
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

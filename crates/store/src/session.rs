@@ -1,23 +1,21 @@
 //! One connection for one piece of work: taken from a bounded pool, given back only when the work came to a known end.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use deadpool_postgres::{
-    Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Transaction,
-};
-use tokio_postgres::NoTls;
+use deadpool_postgres::{Object, Pool, Runtime, Transaction};
 
+use crate::connection;
 use crate::seal::MasterKeys;
 use crate::{Secrets, StoreError};
-
-/// How long a lock is waited for. Ours are kept for milliseconds; behind one that somebody else keeps, work of others stands.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How a process uses the database.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Like `postgres://user:password@host:port/database`.
+    /// Like `postgres://user:password@host:port/database`; with `?sslmode=require` by TLS.
     pub url: String,
+    /// The authorities that vouch for the server's certificate; `None`: those of this machine.
+    pub ca_file: Option<PathBuf>,
     /// The most connections of this process.
     pub max_connections: usize,
     /// How long to wait for one of them, and for a new one to open, in milliseconds.
@@ -35,6 +33,7 @@ impl Settings {
     pub fn for_url(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            ca_file: None,
             max_connections: 16,
             acquire_timeout_ms: 3_000,
             work_timeout_ms: 10_000,
@@ -77,15 +76,7 @@ impl Store {
     pub fn new(settings: &Settings) -> Result<Self, StoreError> {
         let acquire = Duration::from_millis(settings.acquire_timeout_ms);
         let work_timeout = Duration::from_millis(settings.work_timeout_ms);
-        let config = connection_config(settings)?;
-        let manager = Manager::from_config(
-            config,
-            NoTls,
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
-        );
-        let pool = Pool::builder(manager)
+        let pool = Pool::builder(connection::manager(settings)?)
             .max_size(settings.max_connections)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(acquire))
@@ -141,34 +132,6 @@ impl Store {
             .await
             .unwrap_or(Err(StoreError::TooSlow))
     }
-}
-
-fn connection_config(settings: &Settings) -> Result<tokio_postgres::Config, StoreError> {
-    // The URL holds a password: its text must not reach the error.
-    let mut config: tokio_postgres::Config =
-        settings.url.parse().map_err(|_| StoreError::Setting {
-            field: "DATABASE_URL",
-            rule: "must be like postgres://user:password@host:port/database".into(),
-        })?;
-    let ms = settings.work_timeout_ms;
-    let lock_ms = in_ms(LOCK_TIMEOUT).min(i64::try_from(ms).unwrap_or(i64::MAX));
-    // The statements meet tables of every size with one plan, so it must be the one for large tables: by index, one row after the
-    // other, in the index's order, joined in the order in which they are written. Statistics must not matter: those of a table that
-    // holds what waits say nothing, because they were taken when nothing waited. Where such a table is joined by its key, the statement
-    // says `business_id = ANY (ARRAY[…])`: with a plain `=` the planner would rather read its whole index in order, for a merge.
-    config.options(format!(
-        "-c statement_timeout={ms} -c lock_timeout={lock_ms} -c idle_in_transaction_session_timeout={ms} \
-         -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off \
-         -c enable_bitmapscan=off -c enable_material=off -c jit=off -c join_collapse_limit=1"
-    ));
-    if config.get_application_name().is_none() {
-        config.application_name("refill");
-    }
-    config
-        .connect_timeout(Duration::from_millis(settings.acquire_timeout_ms))
-        .tcp_user_timeout(Duration::from_millis(ms))
-        .keepalives_idle(Duration::from_secs(10));
-    Ok(config)
 }
 
 /// A connection at work. Unless it is given back it is closed: nobody else may meet a transaction whose end is unknown.

@@ -44,6 +44,7 @@ mod side_by_side;
 mod stops;
 mod stories;
 mod ten_thousand;
+mod tls;
 mod tools;
 mod turns;
 mod unreachable;

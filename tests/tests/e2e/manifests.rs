@@ -10,6 +10,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::harness::platform::{binary, root};
+use crate::tls::certify;
 
 const ROLES: [&str; 4] = ["ingress", "fulfillment", "callback", "console"];
 
@@ -59,11 +60,12 @@ fn ours(objects: &[Value]) -> Vec<(&str, &Value)> {
     pods
 }
 
-/// The secrets that a deployment has, as `deploy/secrets` makes them.
-fn secrets() -> tempfile::TempDir {
+/// The secrets that a deployment has, as `deploy/secrets` makes them when it is told `whose`.
+fn secrets(whose: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let made = Command::new(root().join("deploy/secrets"))
         .arg(folder.path())
+        .args(whose)
         .output()
         .unwrap();
     assert!(
@@ -71,6 +73,16 @@ fn secrets() -> tempfile::TempDir {
         "{}",
         String::from_utf8_lossy(&made.stderr)
     );
+    folder
+}
+
+/// Those of the fleet on Kubernetes, with what CloudNativePG makes.
+fn secrets_on_kubernetes() -> tempfile::TempDir {
+    let hosts = ["refill-postgres-rw.refill", "refill-rabbitmq.refill"];
+    let folder = secrets(&[&hosts[..], &["require"]].concat());
+    let authority = folder.path().join("postgres-ca");
+    std::fs::create_dir(&authority).unwrap();
+    certify(&authority, "ca", &["-subj", "/CN=refill-postgres"]);
     folder
 }
 
@@ -165,6 +177,17 @@ fn environment(objects: &[Value], pod: &Value, secrets: &Path) -> BTreeMap<Strin
         .collect()
 }
 
+/// By a name that stands in the certificate, which CloudNativePG makes for the service: `CLUSTER-rw.NAMESPACE`.
+fn comes_to_the_database_by_tls(objects: &[Value], settings: &toml::Table) {
+    let cluster = &named(objects, "Cluster", "refill-postgres")["metadata"];
+    let [name, space] = ["name", "namespace"].map(|field| cluster[field].as_str().unwrap());
+    let url = settings["database"]["url"].as_str().unwrap();
+    let way = format!("@{name}-rw.{space}:5432/refill?sslmode=require");
+    assert!(url.ends_with(&way), "{url}");
+    let authority = settings["database"]["ca_file"].as_str().unwrap();
+    assert!(authority.ends_with("postgres-ca/ca.crt"), "{authority}");
+}
+
 fn texts(value: &Value) -> Vec<String> {
     let entries = value.as_array().unwrap();
     entries
@@ -208,12 +231,13 @@ fn every_manifest_has_the_shape_of_its_kind() {
 
 #[test]
 fn the_binary_understands_what_each_pod_says_and_listens_where_it_is_reached() {
-    let secrets = secrets();
+    let secrets = secrets_on_kubernetes();
     for (overlay, objects) in overlays() {
         for (name, pod) in ours(&objects) {
             let container = &pod["containers"][0];
             let arguments = texts(&container["args"]);
             let settings = understood(&environment(&objects, pod, secrets.path()), &arguments);
+            comes_to_the_database_by_tls(&objects, &settings);
             let listens = |flag: &str| {
                 let at = arguments
                     .iter()
@@ -320,7 +344,7 @@ fn every_pod_of_ours_is_one_image_without_any_right() {
 
 #[test]
 fn whatever_points_at_something_finds_it() {
-    let secrets = secrets();
+    let secrets = secrets_on_kubernetes();
     let key = |secret: &str, key: &str| {
         let file = secret_file(secrets.path(), secret, key);
         assert!(file.exists(), "{secret} has no {key}");
@@ -479,7 +503,7 @@ fn all_processes_at_the_most_find_a_connection_to_the_database() {
 fn the_binary_understands_what_compose_says() {
     let text = std::fs::read_to_string(root().join("deploy/compose.yaml")).unwrap();
     let compose: Value = serde_saphyr::from_str(&text).unwrap();
-    let made = secrets();
+    let made = secrets(&[]);
     let mut roles = BTreeSet::new();
     for (name, service) in compose["services"].as_object().unwrap() {
         if service["image"] != "${REFILL_IMAGE:-refill}" {

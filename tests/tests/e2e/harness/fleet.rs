@@ -28,6 +28,8 @@ pub(crate) struct Fleet {
     pub(crate) broker: String,
     /// What is started: this version, or another one's build.
     pub(crate) program: PathBuf,
+    /// What all are told in their environment besides.
+    pub(crate) settings: Vec<(&'static str, String)>,
     folder: PathBuf,
     /// In the order in which they were started.
     processes: Vec<(&'static str, Child)>,
@@ -88,6 +90,7 @@ impl Fleet {
             console: String::new(),
             broker,
             program: binary().to_owned(),
+            settings: vec![],
             folder,
             processes: vec![],
         }
@@ -121,6 +124,7 @@ impl Fleet {
                 "REFILL__DATABASE__URL_FILE",
                 self.secret(user, "database_url"),
             )
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         if ROLES.contains(&user) {
             command.env("REFILL__AMQP__URL_FILE", self.secret(user, "amqp_url"));

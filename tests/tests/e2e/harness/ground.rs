@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use servers::{Servers, Settings};
+use servers::{Certificate, Servers, Settings};
 use tokio::sync::{Mutex, OnceCell};
 use tokio_postgres::SimpleQueryMessage;
 
@@ -38,9 +38,20 @@ impl Ground {
     }
 
     pub(crate) async fn own() -> Self {
+        Self::on_servers_with(None).await
+    }
+
+    /// On servers of its own that speak TLS, too.
+    #[allow(dead_code, reason = "only tests of TLS need it")]
+    pub(crate) async fn with_certificate(certificate: Certificate) -> Self {
+        Self::on_servers_with(Some(certificate)).await
+    }
+
+    async fn on_servers_with(certificate: Option<Certificate>) -> Self {
         let folder = folder();
         let mut settings = Settings::under(folder.path().join("servers"));
         settings.fsync = false;
+        settings.certificate = certificate;
         let servers = Servers::start(settings).await.expect("servers of its own");
         Self::prepare(Arc::new(Mutex::new(servers)), folder).await
     }
