@@ -117,7 +117,7 @@ impl Browser {
     /// Opens a path of the console; returns when it has loaded.
     pub(crate) async fn open(&self, path: &str) {
         let url = format!("{}{path}", self.console);
-        self.driver().goto(url).await.unwrap();
+        self.driver().goto(&url).await.unwrap();
     }
 
     /// Where it is: path and query.
