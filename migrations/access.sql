@@ -89,7 +89,7 @@ INSERT INTO access (object, who, may) VALUES
     ('audit', 'console, readonly', 'SELECT'),
     ('audit', 'console, catalog', 'INSERT'),
     ('instances', 'fleet, readonly', 'SELECT'),
-    ('instances', 'fleet', 'INSERT, UPDATE (seen_at), DELETE'),
+    ('instances', 'fleet', 'INSERT, UPDATE (seen_at, broker_blocked), DELETE'),
     ('pulses', 'console, readonly', 'SELECT'),
     ('pulses', 'console', 'INSERT, DELETE'),
 

@@ -1,7 +1,7 @@
 //! What needs somebody now: one pure function, from what the console knows to a list. The bounds are those of
 //! `deploy/prometheus/alerts.yml`, and each alarm has its section in `deploy/RUNBOOK.md`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use domain::{Money, SupplierId};
@@ -89,6 +89,7 @@ wrongs! {
     RoleGone: Now, "RefillRoleGone", "/#instances", a_role_gone;
     Blocked: Now, "RefillDatabaseBlocked", "/", a_blocked;
     BlockedByUnknown: Now, "RefillDatabaseBlocked", "/", a_blocked_by_unknown;
+    BrokerBlocked: Now, "RefillBrokerDisconnected", "/lanes", a_broker_blocked;
     BrokerAway: Now, "RefillBrokerDisconnected", "/lanes", broker_away;
     OutboxOld: Now, "RefillOutboxTooOld", "/lanes", a_outbox_old;
     LaneWaits: Now, "RefillOrdersWait", "/lanes#lane-{}", a_lane_waits;
@@ -175,8 +176,18 @@ fn fleet(facts: &Facts<'_>, raise: &mut impl FnMut(Wrong, &str, String)) {
             raise(Wrong::RoleGone, role, String::new());
         }
     }
+    let mut blocked: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for one in facts.instances {
+        if let Some(reason) = &one.broker_blocked {
+            blocked.entry(reason).or_default().insert(&one.role);
+        }
+    }
+    for (reason, roles) in blocked {
+        let roles: Vec<_> = roles.into_iter().collect();
+        raise(Wrong::BrokerBlocked, &roles.join(", "), reason.to_owned());
+    }
     let versions = facts.instances.iter().map(|one| one.version.as_str());
-    let versions: std::collections::BTreeSet<_> = versions.collect();
+    let versions: BTreeSet<_> = versions.collect();
     if versions.len() > 1 {
         let all: Vec<_> = versions.into_iter().collect();
         raise(Wrong::VersionsDiffer, "", all.join(", "));

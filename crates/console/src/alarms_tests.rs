@@ -6,10 +6,10 @@ use store::vitals::{Holder, LaneVitals, ReportVitals, Waiting};
 use uuid::Uuid;
 
 use super::Wrong::{
-    Blocked, BlockedByUnknown, BrokerAway, ClaimsOverdue, ContradictedMoney, DiscrepanciesMany,
-    DiscrepancyOld, DoubtOld, DoubtfulMoney, DoubtsMany, EndpointsAside, LanePaused, LaneWaits,
-    NobodyTakes, OutboxOld, Parked, ReportsGivenUp, ReportsLate, RoleGone, SupplierFails,
-    SupplierPaused, Tripped, Unanswered, VersionsDiffer,
+    Blocked, BlockedByUnknown, BrokerAway, BrokerBlocked, ClaimsOverdue, ContradictedMoney,
+    DiscrepanciesMany, DiscrepancyOld, DoubtOld, DoubtfulMoney, DoubtsMany, EndpointsAside,
+    LanePaused, LaneWaits, NobodyTakes, OutboxOld, Parked, ReportsGivenUp, ReportsLate, RoleGone,
+    SupplierFails, SupplierPaused, Tripped, Unanswered, VersionsDiffer,
 };
 use super::*;
 
@@ -30,6 +30,7 @@ fn process(role: &str, version: &str) -> Instance {
         version: version.into(),
         host: "h".into(),
         started_at: UnixMs(0),
+        broker_blocked: None,
         seen_ms_ago: 0,
     }
 }
@@ -253,6 +254,18 @@ fn each_fact_beyond_its_bound_raises_its_alarm() {
         (
             raised(|k| drop(k.instances.pop())),
             one(RoleGone, "callback", ""),
+        ),
+        (
+            raised(|k| {
+                for one in &mut k.instances {
+                    one.broker_blocked = Some("low on disk".into());
+                }
+            }),
+            one(
+                BrokerBlocked,
+                "callback, fulfillment, ingress",
+                "low on disk",
+            ),
         ),
         (
             raised(|k| k.instances[0].version = "2".into()),

@@ -335,6 +335,7 @@ words! {
     all_quiet: "Nothing.", "无。";
     in_runbook: "in the runbook:", "运维手册章节：";
     a_role_gone: "No process runs of the role", "没有运行中的实例，角色：";
+    a_broker_blocked: "The broker takes no messages of", "消息队列拒收以下角色的消息";
     a_outbox_old: "A stored batch has not been announced for", "批次入库后仍未发布，已等待";
     a_blocked: "Transactions wait for a lock in the database, kept by", "数据库事务等待锁，持有者";
     a_blocked_by_unknown: "Transactions wait for a lock in the database, and who keeps it is not known", "数据库事务等待锁，持有者不明，已等待";

@@ -82,14 +82,19 @@ impl Publisher {
     pub fn new(settings: Settings) -> (PublisherHandle, PublisherTask) {
         let (requests, inbox) = mpsc::channel(settings.publish_backlog);
         let (state, connected) = watch::channel(false);
+        let (reason, blocked) = watch::channel(None);
         let handle = PublisherHandle {
             requests,
             connected,
+            blocked,
         };
         let task = PublisherTask {
             settings,
             inbox,
-            connected: state,
+            state: State {
+                connected: state,
+                blocked: reason,
+            },
         };
         (handle, task)
     }
@@ -100,6 +105,7 @@ impl Publisher {
 pub struct PublisherHandle {
     requests: mpsc::Sender<Request>,
     connected: watch::Receiver<bool>,
+    blocked: watch::Receiver<Option<String>>,
 }
 
 impl PublisherHandle {
@@ -168,6 +174,11 @@ impl PublisherHandle {
         self.connected.clone()
     }
 
+    /// Why the broker, which is there, takes no messages, in its own words (`low on disk`); nothing while it takes them, or is away.
+    pub fn blocked(&self) -> watch::Receiver<Option<String>> {
+        self.blocked.clone()
+    }
+
     /// Puts a message aside that could not be decoded.
     pub(crate) async fn park(&self, parked: Parked) -> Result<(), PublishError> {
         let load = Load::Parked(Box::new(parked));
@@ -216,7 +227,30 @@ impl PublisherHandle {
 pub struct PublisherTask {
     settings: Settings,
     inbox: mpsc::Receiver<Request>,
+    state: State,
+}
+
+/// How the connection stands, for whoever follows it.
+struct State {
     connected: watch::Sender<bool>,
+    blocked: watch::Sender<Option<String>>,
+}
+
+impl State {
+    /// It stands; the broker takes messages, or says why it does not.
+    fn stands(&self, blocked: Option<&str>) {
+        self.tell(blocked.is_none(), blocked);
+    }
+
+    fn ended(&self) {
+        self.tell(false, None);
+    }
+
+    fn tell(&self, takes: bool, blocked: Option<&str>) {
+        self.connected.send_replace(takes);
+        self.blocked.send_replace(blocked.map(str::to_owned));
+        meters::connected(PURPOSE, takes);
+    }
 }
 
 impl PublisherTask {
@@ -225,7 +259,7 @@ impl PublisherTask {
         let mut reconnects = Reconnects::new(&self.settings, PURPOSE, "publish to");
         let mut silence = Silence::default();
         while !shutdown.is_cancelled() {
-            let opening = Session::open(&self.settings, &self.connected);
+            let opening = Session::open(&self.settings, &self.state);
             let Some(opened) = Self::refuse_during(&mut self.inbox, opening, &shutdown).await
             else {
                 break;
@@ -235,8 +269,7 @@ impl PublisherTask {
                 Ok(session) => {
                     tracing::info!("connected to the broker to publish");
                     let end = session.run(&mut self.inbox, &mut silence, &shutdown).await;
-                    self.connected.send_replace(false);
-                    meters::connected(PURPOSE, false);
+                    self.state.ended();
                     end
                 }
                 Err(error) => Err(error),

@@ -1,7 +1,8 @@
-//! A process tells that it is there, for whoever looks at the console: role, version, host.
+//! A process tells that it is there, for whoever looks at the console: role, version, host, and what only it knows of its broker.
 
 use std::time::Duration;
 
+use queue::PublisherHandle;
 use store::Store;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -9,14 +10,27 @@ use uuid::Uuid;
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Tells it until the process stops. That it could not is no trouble: the next time is near.
-pub(crate) async fn tell(store: Store, role: String, stop: CancellationToken) {
+pub(crate) async fn tell(
+    store: Store,
+    publisher: PublisherHandle,
+    role: String,
+    stop: CancellationToken,
+) {
     let id = Uuid::now_v7();
     let host = host();
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+    let mut blocked = publisher.blocked();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+            Ok(()) = blocked.changed() => {}
+        }
         let version = env!("CARGO_PKG_VERSION");
-        if let Err(error) = store.tell_instance(id, &role, version, &host).await {
+        let reason = blocked.borrow_and_update().clone();
+        let telling = store.tell_instance(id, &role, version, &host, reason.as_deref());
+        if let Err(error) = telling.await {
             tracing::debug!(%error, "could not tell that this process is there");
         }
     }

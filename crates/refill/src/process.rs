@@ -55,6 +55,7 @@ impl Process {
         ground.spawn(publisher_task.run(ground_shutdown.clone()));
         ground.spawn(presence::tell(
             store.clone(),
+            publisher.clone(),
             role.to_owned(),
             ground_shutdown.clone(),
         ));

@@ -44,7 +44,7 @@ impl Readiness {
                 .map(|schema| schema.applied)
                 .map_err(|error| error.to_string()),
             store::SCHEMA_NEEDED,
-            self.publisher.is_connected(),
+            broker_of(&self.publisher),
             self.needs_broker,
             self.draining.is_cancelled(),
         )
@@ -64,10 +64,27 @@ impl Readiness {
     }
 }
 
+/// How the broker is to whoever publishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Broker {
+    Connected,
+    Away,
+    /// There, and takes no messages.
+    Blocked,
+}
+
+fn broker_of(publisher: &PublisherHandle) -> Broker {
+    match (publisher.is_connected(), &*publisher.blocked().borrow()) {
+        (true, _) => Broker::Connected,
+        (false, Some(_)) => Broker::Blocked,
+        (false, None) => Broker::Away,
+    }
+}
+
 fn judge(
     applied: Result<i32, String>,
     needed: i32,
-    has_broker: bool,
+    broker: Broker,
     needs_broker: bool,
     is_draining: bool,
 ) -> Judgement {
@@ -80,8 +97,13 @@ fn judge(
         Ok(applied) => writeln!(text, "database ok\nschema {applied}, needed {needed}"),
         Err(error) => writeln!(text, "database {error}"),
     };
-    let broker = if has_broker { "connected" } else { "away" };
-    let _ = writeln!(text, "broker {broker}");
+    let stands = match broker {
+        Broker::Connected => "connected",
+        Broker::Away => "away",
+        Broker::Blocked => "takes no messages",
+    };
+    let _ = writeln!(text, "broker {stands}");
+    let has_broker = broker == Broker::Connected;
     // A schema that is ahead is that of a newer binary, which each migration leaves room for.
     let schema_is_there = applied.as_ref().is_ok_and(|applied| *applied >= needed);
     Judgement {
@@ -96,7 +118,12 @@ mod tests {
     use super::*;
 
     fn is_ready(applied: i32, has_broker: bool, needs_broker: bool, is_draining: bool) -> bool {
-        judge(Ok(applied), 9, has_broker, needs_broker, is_draining).is_ready
+        let broker = if has_broker {
+            Broker::Connected
+        } else {
+            Broker::Away
+        };
+        judge(Ok(applied), 9, broker, needs_broker, is_draining).is_ready
     }
 
     #[test]
@@ -107,7 +134,10 @@ mod tests {
         assert!(!is_ready(9, true, true, true), "it is about to end");
         assert!(is_ready(10, true, true, false), "a newer binary was here");
         assert!(!is_ready(8, true, true, false), "a migration is missing");
-        let away = judge(Err("connection refused".into()), 9, true, false, false);
+        let blocked = judge(Ok(9), 9, Broker::Blocked, true, false);
+        assert!(!blocked.is_ready && blocked.text.contains("takes no messages"));
+        let gone = Err("connection refused".into());
+        let away = judge(gone, 9, Broker::Connected, false, false);
         assert_eq!((away.is_ready, away.applied), (false, None));
         assert!(away.text.contains("database connection refused"));
     }

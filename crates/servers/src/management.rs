@@ -9,7 +9,8 @@ use crate::{Result, ServersError};
 
 /// What a broker of ours must be told; the same file is for the brokers of the fleet.
 const DEFINITIONS: &str = include_str!("../../../deploy/rabbitmq/definitions.json");
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// A node takes its time over definitions while the machine is busy.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub(crate) struct Management {

@@ -174,13 +174,12 @@ impl RabbitMq {
             .map_err(|error| failed(error.to_string()))
     }
 
-    fn start_server(&self) -> Result<Child> {
-        let log_path = self.home.join("start.log");
-        let log = File::create(&log_path).map_err(file_error(&log_path))?;
-        let errors = log.try_clone().map_err(file_error(&log_path))?;
+    /// One of RabbitMQ's programs, for this node alone.
+    fn command(&self, program: &Path) -> Command {
         let under = |name: &str| self.home.join(name);
         let node = format!("refill-{}@localhost", self.ports.epmd);
-        Command::new(&self.program)
+        let mut command = Command::new(program);
+        command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("LANG", "C.UTF-8")
@@ -198,7 +197,15 @@ impl RabbitMq {
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("ERL_EPMD_PORT", self.ports.epmd.to_string())
             .current_dir(&self.home)
-            .stdin(Stdio::null())
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn start_server(&self) -> Result<Child> {
+        let log_path = self.home.join("start.log");
+        let log = File::create(&log_path).map_err(file_error(&log_path))?;
+        let errors = log.try_clone().map_err(file_error(&log_path))?;
+        self.command(&self.program)
             .stdout(log)
             .stderr(errors)
             .process_group(0)
@@ -288,6 +295,26 @@ impl RabbitMq {
     /// Messages that were published in all, by the node's own count, which is a few seconds behind.
     pub(crate) async fn published(&self) -> Result<u64> {
         self.management.published().await
+    }
+
+    /// Says how much of its disk has to be free (`200MB`): while less is, it takes no messages.
+    pub async fn keep_free(&self, limit: &str) -> Result<()> {
+        let failed = |why: String| ServersError::Program {
+            program: "rabbitmqctl".into(),
+            why,
+        };
+        let mut command = self.command(&self.program.with_file_name("rabbitmqctl"));
+        command
+            .args(["set_disk_free_limit", limit])
+            .kill_on_drop(true);
+        let asked = tokio::time::timeout(START_TIMEOUT, command.output());
+        let output = asked.await.map_err(|_| failed("no answer".into()))?;
+        let output = output.map_err(|error| failed(error.to_string()))?;
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()))
+        }
     }
 
     /// The node's process.

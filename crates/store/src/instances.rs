@@ -18,6 +18,8 @@ pub struct Instance {
     pub host: String,
     /// Since when.
     pub started_at: UnixMs,
+    /// Why the broker takes no messages of it, in the broker's words; nothing while it does, or is away.
+    pub broker_blocked: Option<String>,
     /// When it was heard of last, in milliseconds before now.
     pub seen_ms_ago: i64,
 }
@@ -33,6 +35,7 @@ impl Store {
         role: &str,
         version: &str,
         host: &str,
+        broker_blocked: Option<&str>,
     ) -> Result<(), StoreError> {
         self.bounded(async {
             let session = self.session().await?;
@@ -40,13 +43,13 @@ impl Store {
                 .client()
                 .prepare_cached(
                     "WITH gone AS (DELETE FROM instances WHERE seen_at < now() - interval '1 day')
-                     INSERT INTO instances (instance_id, role, version, host) VALUES ($1, $2, $3, $4)
-                     ON CONFLICT (instance_id) DO UPDATE SET seen_at = now()",
+                     INSERT INTO instances (instance_id, role, version, host, broker_blocked) VALUES ($1, $2, $3, $4, $5)
+                     ON CONFLICT (instance_id) DO UPDATE SET seen_at = now(), broker_blocked = excluded.broker_blocked",
                 )
                 .await?;
             session
                 .client()
-                .execute(&statement, &[&id, &role, &version, &host])
+                .execute(&statement, &[&id, &role, &version, &host, &broker_blocked])
                 .await?;
             session.give_back();
             Ok(())
@@ -62,7 +65,7 @@ impl Store {
                 .client()
                 .prepare_cached(
                     "SELECT instance_id, role, version, host, (extract(epoch FROM started_at) * 1000)::bigint,
-                            (extract(epoch FROM now() - seen_at) * 1000)::bigint
+                            (extract(epoch FROM now() - seen_at) * 1000)::bigint, broker_blocked
                      FROM instances WHERE seen_at > now() - interval '1 min' ORDER BY role, started_at LIMIT $1",
                 )
                 .await?;
@@ -77,6 +80,7 @@ impl Store {
                     host: row.get(3),
                     started_at: UnixMs(row.get(4)),
                     seen_ms_ago: row.get(5),
+                    broker_blocked: row.get(6),
                 })
                 .collect())
         })

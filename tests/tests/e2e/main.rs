@@ -13,6 +13,7 @@ mod architecture;
 mod bad_days;
 mod behaviours;
 mod bills;
+mod blocked_broker;
 mod broker_rights;
 mod canary;
 mod cancel;

@@ -11,28 +11,37 @@ use futures::{FutureExt, StreamExt};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeleteOptions};
 use lapin::types::ShortString;
 use lapin::{Channel, Confirmation, Event};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{Link, LinkError, answered};
-use crate::meters::{self, PublishMeters};
+use crate::meters::PublishMeters;
 use crate::publisher::load::Message;
 use crate::publisher::silence::Silence;
 use crate::publisher::window::{SetId, Verdict, Window};
-use crate::publisher::{PURPOSE, PublishError, Reply, Request};
+use crate::publisher::{PURPOSE, PublishError, Reply, Request, State};
 use crate::settings::Settings;
 use crate::topology::{self, QueueName};
 
 /// How often overdue sets and the connection are looked at.
 const TICK: Duration = Duration::from_millis(500);
 
+/// How often it is told again that the broker takes nothing.
+const TELL_EVERY: Duration = Duration::from_mins(1);
+
+/// The broker asks for patience.
+struct Blocked {
+    reason: String,
+    told: Instant,
+}
+
 /// One message's way to its confirm.
 type Confirming = BoxFuture<'static, (SetId, lapin::Result<Confirmation>)>;
 
 pub(super) struct Session<'a> {
     settings: &'a Settings,
-    connected: &'a watch::Sender<bool>,
+    state: &'a State,
     link: Link,
     channel: Arc<Channel>,
     events: BoxStream<'static, Event>,
@@ -42,15 +51,13 @@ pub(super) struct Session<'a> {
     sending: Option<SetId>,
     /// The queues that are known to exist, and their meters.
     declared: HashMap<QueueName, PublishMeters>,
-    blocked: bool,
+    /// Why the broker takes nothing.
+    blocked: Option<Blocked>,
 }
 
 impl<'a> Session<'a> {
     /// Connects and opens a channel with confirms.
-    pub(super) async fn open(
-        settings: &'a Settings,
-        connected: &'a watch::Sender<bool>,
-    ) -> Result<Self, LinkError> {
+    pub(super) async fn open(settings: &'a Settings, state: &'a State) -> Result<Self, LinkError> {
         let within = settings.answer_timeout;
         let link = Link::open(settings, PURPOSE).await?;
         let events = link.connection().events_listener().boxed();
@@ -59,7 +66,7 @@ impl<'a> Session<'a> {
         answered(within, "ask for confirms", select).await?;
         Ok(Self {
             settings,
-            connected,
+            state,
             link,
             channel: Arc::new(channel),
             events,
@@ -67,7 +74,7 @@ impl<'a> Session<'a> {
             confirming: FuturesUnordered::new(),
             sending: None,
             declared: HashMap::new(),
-            blocked: false,
+            blocked: None,
         })
     }
 
@@ -134,7 +141,7 @@ impl<'a> Session<'a> {
 
     /// Begins a set. Its queue is declared before the connection's first message to it.
     async fn begin(&mut self, request: Request, silence: &mut Silence) -> Result<(), LinkError> {
-        if self.blocked {
+        if self.blocked.is_some() {
             request.refuse(PublishError::NotConnected);
             return Ok(());
         }
@@ -242,12 +249,15 @@ impl<'a> Session<'a> {
         match event {
             Event::ConnectionBlocked(reason) => {
                 tracing::warn!(reason, "the broker takes no messages");
-                self.blocked = true;
+                self.blocked = Some(Blocked {
+                    reason: reason.to_string(),
+                    told: Instant::now(),
+                });
                 self.tell_state();
             }
             Event::ConnectionUnblocked => {
                 tracing::info!("the broker takes messages again");
-                self.blocked = false;
+                self.blocked = None;
                 self.tell_state();
             }
             Event::Error(source) => {
@@ -265,6 +275,13 @@ impl<'a> Session<'a> {
             return Err(LinkError::Ended("the channel is closed"));
         }
         let now = Instant::now();
+        if let Some(blocked) = &mut self.blocked
+            && now - blocked.told >= TELL_EVERY
+        {
+            blocked.told = now;
+            let reason = blocked.reason.as_str();
+            tracing::warn!(reason, "the broker still takes no messages");
+        }
         let overdue = self.window.overdue(now, self.settings.answer_timeout);
         let mut silent = HashSet::new();
         for (queue, reply) in overdue {
@@ -272,7 +289,7 @@ impl<'a> Session<'a> {
             let _ = reply.send(Err(PublishError::TimedOut));
         }
         self.answer_finished(now, silence);
-        if !silent.is_empty() && !self.blocked {
+        if !silent.is_empty() && self.blocked.is_none() {
             for queue in silent {
                 silence.broken_off(queue);
             }
@@ -282,8 +299,9 @@ impl<'a> Session<'a> {
     }
 
     fn tell_state(&self) {
-        self.connected.send_replace(!self.blocked);
-        meters::connected(PURPOSE, !self.blocked);
+        let blocked = self.blocked.as_ref();
+        self.state
+            .stands(blocked.map(|blocked| blocked.reason.as_str()));
     }
 }
 
