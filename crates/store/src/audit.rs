@@ -182,14 +182,25 @@ impl Store {
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<AuditLine>, StoreError> {
-        let (condition, value) = match of {
-            AuditOf::Everything => ("$3::text IS NULL", None),
-            AuditOf::Operator(name) => ("operator = $3", Some(name)),
-            AuditOf::Object(object) => ("object = $3", Some(object)),
+        let (of, value) = match of {
+            AuditOf::Everything => (None, None),
+            AuditOf::Operator(name) => (Some("operator"), Some(name)),
+            AuditOf::Object(object) => (Some("object"), Some(object)),
+        };
+        // Asked by both columns of its index: by the number alone, the server may walk through all that others did since somebody was last here.
+        let (range, order) = match of {
+            None => (
+                "$3::text IS NULL AND audit_no < $1".into(),
+                "audit_no DESC".into(),
+            ),
+            Some(of) => (
+                format!("({of}, audit_no) < ($3, $1) AND ({of}, audit_no) > ($3, 0)"),
+                format!("{of} DESC, audit_no DESC"),
+            ),
         };
         let sql = format!(
             "SELECT audit_no, (extract(epoch FROM at) * 1000)::bigint, operator, role, action, object, parameters::text, outcome, detail
-             FROM audit WHERE {condition} AND audit_no < $1 ORDER BY audit_no DESC LIMIT $2"
+             FROM audit WHERE {range} ORDER BY {order} LIMIT $2"
         );
         self.bounded(async {
             let session = self.session().await?;

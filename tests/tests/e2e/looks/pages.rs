@@ -168,10 +168,13 @@ async fn a_page_of_the_console_reads_as_much_whatever_there_is() {
     fleet.done_with("console", &add, password);
     let wang = Person::sign_in(&fleet.console, "wang", password).await;
 
+    // As autovacuum would, some day: without, the server may take an operator for one who did most of what there is.
     ground.ask(&rows(0, FEW)).await;
+    ground.ask("ANALYZE").await;
     let (pages, found) = places(&ground).await;
     let before = read_for(&ground, &wang, &pages, &found).await;
     ground.ask(&rows(FEW, MANY)).await;
+    ground.ask("ANALYZE").await;
     let after = read_for(&ground, &wang, &pages, &found).await;
     let both = after.keys().filter(|one| before.contains_key(*one)).count();
     assert!(both > 30, "only {both} statements were compared");
@@ -186,7 +189,9 @@ async fn a_page_of_the_console_reads_as_much_whatever_there_is() {
     let dear = dearer(&before, &after);
     let about = |part: &str| dear.iter().any(|statement| statement.contains(part));
     assert!(
-        dear.len() == 2 && about("FROM orders WHERE account") && about("WHERE operator = "),
+        dear.len() == 2
+            && about("FROM orders WHERE account")
+            && about("WHERE (operator, audit_no)"),
         "{}",
         dear.join("\n\n")
     );
