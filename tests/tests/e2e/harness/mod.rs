@@ -21,7 +21,7 @@ pub(crate) use outside::Outside;
 pub(crate) use platform::Platform;
 
 /// Long enough for anything that will come at all, on a machine that does other things too.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(6);
 
 /// Looks until `look` returns something; panics with what `seen` says when it takes too long.
 pub(crate) async fn until<T>(
