@@ -250,7 +250,7 @@ impl<'a> Session<'a> {
             Event::ConnectionBlocked(reason) => {
                 tracing::warn!(reason, "the broker takes no messages");
                 self.blocked = Some(Blocked {
-                    reason: reason.to_string(),
+                    reason: reason.clone(),
                     told: Instant::now(),
                 });
                 self.tell_state();
