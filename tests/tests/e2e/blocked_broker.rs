@@ -3,7 +3,6 @@
 
 use rust_decimal::Decimal;
 
-use crate::harness::console::Person;
 use crate::harness::{Fleet, Ground, Merchant, Outside, until};
 
 /// What no disk of a test has.
@@ -18,12 +17,7 @@ async fn a_broker_that_takes_nothing_is_named_with_its_reason_until_it_takes_mes
     for role in ["ingress", "fulfillment", "callback", "console"] {
         fleet.start(role, &[]).await;
     }
-    let password = "correct horse battery";
-    let add = [
-        "operator", "add", "wang", "--role", "viewer", "--as", "root",
-    ];
-    fleet.done_with("console", &add, password);
-    let wang = Person::sign_in(&fleet.console, "wang", password).await;
+    let wang = fleet.wang("viewer").await;
     let mut merchant = Merchant::new(&fleet.openapi, &outside);
     let (before, _) = merchant.balance().await;
 

@@ -2,7 +2,6 @@
 
 use regex::Regex;
 
-use crate::harness::console::Person;
 use crate::harness::{Fleet, Ground, Merchant, Outside, until};
 
 const WRONG: &str = "nobody takes them";
@@ -28,12 +27,7 @@ async fn a_lane_whose_messages_nobody_takes_is_wrong_on_the_overview_until_someb
     fleet.furnish(&outside);
     fleet.start("ingress", &[]).await;
     fleet.start("console", &[]).await;
-    let password = "correct horse battery";
-    let add = [
-        "operator", "add", "wang", "--role", "viewer", "--as", "root",
-    ];
-    fleet.done_with("console", &add, password);
-    let wang = Person::sign_in(&fleet.console, "wang", password).await;
+    let wang = fleet.wang("viewer").await;
 
     let mut merchant = Merchant::new(&fleet.openapi, &outside);
     merchant.order("early", 3).await;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use super::console::Person;
 use super::platform::{CATALOGUE, binary, catalogue, root};
 use super::{Ground, Outside, PATIENCE, until};
 
@@ -164,6 +165,14 @@ impl Fleet {
         stdin.write_all(input.as_bytes()).unwrap();
         drop(stdin);
         assert!(process.wait().unwrap().success(), "{user}: {args:?}");
+    }
+
+    /// Adds the operator `wang`, who signs in at the console, which runs.
+    pub(crate) async fn wang(&self, role: &str) -> Person {
+        let password = "correct horse battery";
+        let add = ["operator", "add", "wang", "--role", role, "--as", "root"];
+        self.done_with("console", &add, password);
+        Person::sign_in(&self.console, "wang", password).await
     }
 
     /// Starts a role, or one more of it at an address of its own, with these settings besides; returns when it says that it is ready.

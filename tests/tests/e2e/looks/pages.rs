@@ -163,10 +163,7 @@ async fn a_page_of_the_console_reads_as_much_whatever_there_is() {
     }
     let quiet = [("REFILL__ADMIN__LOOK_EVERY_MS", "3600000")];
     fleet.start("console", &quiet).await;
-    let password = "correct horse battery";
-    let add = ["operator", "add", "wang", "--role", "admin", "--as", "root"];
-    fleet.done_with("console", &add, password);
-    let wang = Person::sign_in(&fleet.console, "wang", password).await;
+    let wang = fleet.wang("admin").await;
 
     // As autovacuum would, some day: without, the server may take an operator for one who did most of what there is.
     ground.ask(&rows(0, FEW)).await;

@@ -3,7 +3,6 @@
 use serde_json::Value;
 use simulator::{Item, MerchantClient};
 
-use crate::harness::console::Person;
 use crate::harness::merchant::{BUSINESS, MERCHANT};
 use crate::harness::outside::MERCHANT_MD5_KEY;
 use crate::harness::program::Program;
@@ -268,10 +267,7 @@ pub(super) async fn a_day(
     .await;
 
     // What merchants read, and what people look at.
-    let password = "correct horse battery";
-    let add = ["operator", "add", "wang", "--role", "admin", "--as", "root"];
-    fleet.done_with("console", &add, password);
-    let wang = Person::sign_in(&fleet.console, "wang", password).await;
+    let wang = fleet.wang("admin").await;
     for page in [
         "/",
         "/orders?q=no-such-number",
