@@ -15,7 +15,7 @@ use store::vitals::{LaneVitals, Waiting};
 use super::answer::{Answer, Refusal};
 use super::door::Caller;
 use super::orders::listed;
-use super::said::{At, Nothing, Said};
+use super::said::{At, Nothing, Reason, Said};
 use crate::actions::{self, Gate};
 use crate::desk::Desk;
 use crate::queues::QueueLine;
@@ -117,13 +117,6 @@ pub(super) async fn resume_supplier(
     Said(said): Said<Resuming>,
 ) -> Answer {
     resume(&desk, caller, &gate(supplier, said.lane)).await
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Reason {
-    #[serde(default)]
-    reason: String,
 }
 
 pub(super) async fn pause_lane(

@@ -11,7 +11,7 @@ use store::reads::BatchView;
 
 use super::answer::{Answer, Refusal};
 use super::door::Caller;
-use super::said::{Asked, At, Said};
+use super::said::{Asked, At, Reason, Said};
 use crate::actions::{self, LEFT_AS_IT_IS, Named, NotDone};
 use crate::desk::Desk;
 use crate::lists::{ORDERS, batch_place};
@@ -89,13 +89,6 @@ fn order_of_batch(order: &OrderFacts) -> Value {
 /// Each as it is told.
 pub(super) fn listed<T>(rows: &[T], told: impl Fn(&T) -> Value) -> Value {
     rows.iter().map(told).collect()
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Reason {
-    #[serde(default)]
-    reason: String,
 }
 
 /// Takes an order back that no worker has claimed.

@@ -23,6 +23,14 @@ pub(super) struct Said<T>(pub(super) T);
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
+/// A question that says why.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reason {
+    #[serde(default)]
+    pub(super) reason: String,
+}
+
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
     type Rejection = Refusal;
 
