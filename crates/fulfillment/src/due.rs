@@ -85,6 +85,7 @@ impl DueLoop {
         let desk = self.dispatch.desk();
         let reserved = self.room(lane, &desk, due.len(), patient).await;
         let room: usize = reserved.values().map(Reservation::len).sum();
+        // The next look waits for room in line: what would be put off meanwhile may have it in a moment.
         if room == 0 && !patient {
             return false;
         }

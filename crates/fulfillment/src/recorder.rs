@@ -19,7 +19,8 @@ use crate::desk::Desk;
 use crate::held_up::HeldUp;
 use crate::meters;
 
-/// The longest that what was heard waits for company.
+/// What was heard of an order waits for company so many times shorter than the order has waited anyway, and no longer than this.
+const SHORTER: u32 = 20;
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
 /// What a call brought, with the messages that wait for its commit.
@@ -130,7 +131,7 @@ impl Recorder {
         while (2..self.set_size / 2).contains(&set.len()) {
             let waits = set[known..]
                 .iter()
-                .map(|heard| may_wait(meters::age(heard.outcome.key.order)));
+                .map(|heard| meters::age(heard.outcome.key.order) / SHORTER);
             until = until.min(Instant::now() + waits.min().unwrap_or_default());
             known = set.len();
             let room = self.set_size - known;
@@ -256,11 +257,6 @@ async fn recorded(set: Vec<Heard>) {
         drop(heard.recording);
     }
     halt::at("record", "acknowledged").await;
-}
-
-/// A twentieth of the time that an order has waited anyway.
-fn may_wait(age: Duration) -> Duration {
-    (age / 20).min(LONGEST_WAIT)
 }
 
 fn count(heard: &Heard) {

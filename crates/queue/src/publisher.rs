@@ -248,7 +248,12 @@ impl State {
 
     fn tell(&self, takes: bool, blocked: Option<&str>) {
         self.connected.send_replace(takes);
-        self.blocked.send_replace(blocked.map(str::to_owned));
+        // Whoever follows it is woken by news only.
+        self.blocked.send_if_modified(|known| {
+            let is_news = known.as_deref() != blocked;
+            *known = blocked.map(str::to_owned);
+            is_news
+        });
         meters::connected(PURPOSE, takes);
     }
 }

@@ -49,6 +49,7 @@ pub(super) struct Meter<'s> {
     stage: &'s Stage<'s>,
     roles: Vec<(&'static str, u32)>,
     messages: Option<u64>,
+    supplier: Supplier,
     supplier_calls: u64,
     lock_waits: Option<u64>,
     database: DatabaseLoad,
@@ -60,13 +61,15 @@ impl<'s> Meter<'s> {
     pub(super) async fn begin(stage: &'s Stage<'s>, roles: &Roles) -> anyhow::Result<Self> {
         let mut roles = roles.processes();
         roles.push(("bench", std::process::id()));
+        let supplier = Supplier::of(stage)?;
         let messages = published(stage.servers).await?;
         stage.store.forget_statements().await?;
         memory::forget_peaks(&roles);
         let watch = Watch::begin(stage.servers.pids());
         Ok(Self {
             messages,
-            supplier_calls: Supplier::of(stage)?.asked().await?,
+            supplier_calls: supplier.asked().await?,
+            supplier,
             lock_waits: stage.servers.lock_waits()?,
             database: stage.store.database_load().await?,
             cpu: cpu::taken(&all(&roles, stage.servers)),
@@ -86,7 +89,7 @@ impl<'s> Meter<'s> {
         peak_mb.extend(self.watch.end().await);
         let lock_waits = stage.servers.lock_waits()?;
         let messages = published(stage.servers).await?;
-        let asked = Supplier::of(stage)?.asked().await?;
+        let asked = self.supplier.asked().await?;
         let each = f64::from(orders.max(1));
         let between = |before: i64, after: i64| per(after.saturating_sub(before), each);
         let mut cpu_ms = cpu::per_order(&self.cpu, &cpu, orders);
