@@ -114,10 +114,17 @@ impl Browser {
         self.driver.as_ref().expect("it runs")
     }
 
-    /// Opens a path of the console; returns when it has loaded.
+    /// Opens a path of the console; returns when all of the page is there.
     pub(crate) async fn open(&self, path: &str) {
         let url = format!("{}{path}", self.console);
         self.driver().goto(&url).await.unwrap();
+        // On a busy machine chromedriver answers before the document is whole.
+        until(
+            path,
+            async || (self.value("document.readyState").await == "complete").then_some(()),
+            || self.driver_log(),
+        )
+        .await;
     }
 
     /// Where it is: path and query.

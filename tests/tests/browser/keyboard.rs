@@ -115,16 +115,16 @@ async fn tab_stops_at_whatever_can_be_used_in_the_order_of_the_page_and_at_nothi
     let browser = admin(&scene, Kind::Desk).await;
     for place in ["/", "/suppliers", "/lanes", "/callbacks", "/operators"] {
         browser.open(place).await;
+        let mut stops = vec![];
+        while let Some(name) = tab(&browser).await {
+            stops.push(name);
+            assert!(stops.len() <= 200, "{place} has no end: {stops:?}");
+        }
         let usable = "'a[href], button, input:not([type=hidden]), select, textarea, summary'";
         let usable = format!(
             "[...document.querySelectorAll({usable})].filter(it => it.checkVisibility()).map({NAMED})"
         );
         let usable: Vec<String> = serde_json::from_value(browser.value(&usable).await).unwrap();
-        let mut stops = vec![];
-        while let Some(name) = tab(&browser).await {
-            stops.push(name);
-            assert!(stops.len() <= usable.len(), "{place}: {stops:?}");
-        }
         assert_eq!(stops, usable, "{place}");
         assert_eq!(stops[0], "#main", "the way past the frame is the first");
     }
