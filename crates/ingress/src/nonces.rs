@@ -1,16 +1,13 @@
 //! The nonces of requests that store nothing, used up many at a time: those that come while others are being written are written
 //! together.
 
-use store::intake::{Intake, Nonce, NonceUse};
+use store::intake::{NonceUse, Used};
 use store::{Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// The most nonces in one transaction.
 const SET: usize = 500;
-
-/// What became of a nonce, and the batch that was stored before, if that was asked for.
-type Used = Result<(Nonce, Option<Intake>), StoreError>;
 
 struct Waiting {
     nonce: NonceUse,

@@ -12,13 +12,13 @@ mod set;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{GenericClient, Transaction};
 use domain::{BusinessId, Lane, Money, OrderCode, ProductCode};
 use uuid::Uuid;
 
 use crate::session::commit;
 use crate::{Store, StoreError};
-pub use nonces::{Nonce, NonceUse};
+pub use nonces::{Nonce, NonceUse, Used};
 use set::{Obstacle, Set};
 
 /// How long after its arrival a batch may reach its commit; the server refuses the commit itself as long again after that
@@ -288,11 +288,11 @@ async fn numbers_used(
 
 /// A batch that was stored before under this number: its orders, or the refusal when its content was another.
 async fn find_stored(
-    tx: &Transaction<'_>,
+    client: &impl GenericClient,
     business: &BusinessId,
     claim: &BatchClaim,
 ) -> Result<Option<Intake>, StoreError> {
-    let statement = tx
+    let statement = client
         .prepare_cached(
             "SELECT b.content_digest = $3, o.order_code, o.biz_code, o.price
              FROM batches b JOIN orders o ON o.business_id = b.business_id AND o.batch_id = b.batch_id
@@ -301,7 +301,7 @@ async fn find_stored(
              ORDER BY o.order_code",
         )
         .await?;
-    let rows = tx
+    let rows = client
         .query(
             &statement,
             &[

@@ -1,7 +1,27 @@
 //! The nonces of requests that store nothing: of reads, and of batches that are refused before they get here.
 
-use super::{BatchClaim, Intake, SignedRequest, find_stored, set};
+use std::collections::HashSet;
+
+use domain::BusinessId;
+use tokio_postgres::types::ToSql;
+
+use super::{BatchClaim, Intake, SignedRequest, find_stored};
+use crate::session::{Session, in_ms};
 use crate::{Store, StoreError};
+
+/// The nonces that were free, and the batch numbers that are taken.
+const USE: &str = "WITH asked AS MATERIALIZED (
+         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[])
+             AS asked (business_id, nonce, ttl_ms, batch_biz_code)
+     ), used AS (
+         INSERT INTO nonces (business_id, nonce, expires_at)
+         SELECT business_id, nonce, now() + ttl_ms * interval '1 millisecond' FROM asked ORDER BY business_id, nonce
+         ON CONFLICT (business_id, nonce) DO NOTHING RETURNING business_id, nonce
+     )
+     SELECT business_id, nonce, false FROM used
+     UNION ALL
+     SELECT b.business_id, b.batch_biz_code, true FROM asked
+     JOIN batches b ON b.business_id = ANY (ARRAY[asked.business_id]) AND b.batch_biz_code = asked.batch_biz_code";
 
 /// The nonce of a request that stores nothing.
 #[derive(Clone, Debug)]
@@ -21,14 +41,22 @@ pub enum Nonce {
     Repeated,
 }
 
+/// What became of a nonce, and the batch that was stored before, if that was asked for.
+pub type Used = Result<(Nonce, Option<Intake>), StoreError>;
+
+/// What the database says of a set.
+#[derive(Default)]
+struct Found {
+    free: HashSet<(BusinessId, String)>,
+    /// Numbers of batches that are stored.
+    taken: HashSet<(BusinessId, String)>,
+}
+
 impl Store {
     /// Uses up the nonces of requests that store nothing. The answers are in their order.
-    pub async fn use_nonces(
-        &self,
-        uses: &[NonceUse],
-    ) -> Vec<Result<(Nonce, Option<Intake>), StoreError>> {
+    pub async fn use_nonces(&self, uses: &[NonceUse]) -> Vec<Used> {
         match self.use_nonces_once(uses).await {
-            Ok(used) => used.into_iter().map(Ok).collect(),
+            Ok(used) => used,
             Err(error) => match error.for_many(uses.len()) {
                 Some(told) => told.into_iter().map(Err).collect(),
                 None if uses.len() == 1 => vec![Err(error)],
@@ -36,11 +64,8 @@ impl Store {
                     let mut told = Vec::with_capacity(uses.len());
                     for one in uses {
                         let used = self.use_nonces_once(std::slice::from_ref(one)).await;
-                        let used = used.and_then(|mut used| {
-                            used.pop()
-                                .ok_or_else(|| StoreError::unreadable("a nonce without an answer"))
-                        });
-                        told.push(used);
+                        let missing = || StoreError::unreadable("a nonce without an answer");
+                        told.push(used.and_then(|mut used| used.pop().ok_or_else(missing)?));
                     }
                     told
                 }
@@ -48,33 +73,21 @@ impl Store {
         }
     }
 
-    async fn use_nonces_once(
-        &self,
-        uses: &[NonceUse],
-    ) -> Result<Vec<(Nonce, Option<Intake>)>, StoreError> {
+    async fn use_nonces_once(&self, uses: &[NonceUse]) -> Result<Vec<Used>, StoreError> {
         self.bounded(async {
-            let mut session = self.session().await?;
-            let transaction = session.begin().await?;
-            let requests = uses.iter().map(|u| &u.request);
-            let mut free = set::use_nonces(&transaction, requests).await?;
+            let session = self.session().await?;
+            let mut found = use_together(&session, uses).await?;
             let mut told = Vec::with_capacity(uses.len());
-            for one in uses {
+            for NonceUse { request, replay_of } in uses {
                 // Of two with the same nonce the first has it.
-                let name = (one.request.business.clone(), one.request.nonce.clone());
-                let nonce = if free.remove(&name) {
-                    Nonce::Used
+                let name = (request.business.clone(), request.nonce.clone());
+                told.push(if found.free.remove(&name) {
+                    let stored = stored_before(&session, &found, request, replay_of.as_ref());
+                    stored.await.map(|stored| (Nonce::Used, stored))
                 } else {
-                    Nonce::Repeated
-                };
-                let stored = match &one.replay_of {
-                    Some(claim) if nonce == Nonce::Used => {
-                        find_stored(&transaction, &one.request.business, claim).await?
-                    }
-                    _ => None,
-                };
-                told.push((nonce, stored));
+                    Ok((Nonce::Repeated, None))
+                });
             }
-            transaction.commit().await?;
             session.give_back();
             Ok(told)
         })
@@ -99,4 +112,46 @@ impl Store {
         })
         .await
     }
+}
+
+/// One statement, however many there are: an overload is refused here, and nobody in it should wait for the others one by one.
+async fn use_together(session: &Session, uses: &[NonceUse]) -> Result<Found, StoreError> {
+    let mut businesses = vec![];
+    let mut nonces = vec![];
+    let mut ttls_ms = vec![];
+    let mut numbers = vec![];
+    for NonceUse { request, replay_of } in uses {
+        businesses.push(request.business.as_str());
+        nonces.push(request.nonce.as_str());
+        ttls_ms.push(in_ms(request.nonce_ttl));
+        numbers.push(replay_of.as_ref().map(|claim| claim.biz_code.as_str()));
+    }
+    let client = session.client();
+    let statement = client.prepare_cached(USE).await?;
+    let values: [&(dyn ToSql + Sync); 4] = [&businesses, &nonces, &ttls_ms, &numbers];
+    let mut found = Found::default();
+    for row in client.query(&statement, &values).await? {
+        let name = (BusinessId::new(row.get::<_, String>(0)), row.get(1));
+        if row.get(2) {
+            found.taken.insert(name);
+        } else {
+            found.free.insert(name);
+        }
+    }
+    Ok(found)
+}
+
+/// The batch that a refused one may be, where its number is taken.
+async fn stored_before(
+    session: &Session,
+    found: &Found,
+    request: &SignedRequest,
+    claim: Option<&BatchClaim>,
+) -> Result<Option<Intake>, StoreError> {
+    let Some(claim) = claim else { return Ok(None) };
+    let number = (request.business.clone(), claim.biz_code.clone());
+    if !found.taken.contains(&number) {
+        return Ok(None);
+    }
+    find_stored(session.client(), &request.business, claim).await
 }

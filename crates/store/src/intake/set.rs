@@ -1,13 +1,13 @@
 //! A set of batches, column by column, and the statements that store it: each table once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::Transaction;
-use domain::{BusinessId, Money};
+use domain::Money;
 use futures::TryFutureExt;
+use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::{Asked, COMMIT_BY, SignedRequest};
@@ -21,7 +21,7 @@ const NONCES: &str = "INSERT INTO nonces (business_id, nonce, expires_at)
      SELECT business_id, nonce, now() + ttl_ms * interval '1 millisecond'
      FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n (business_id, nonce, ttl_ms)
      ORDER BY business_id, nonce
-     ON CONFLICT (business_id, nonce) DO NOTHING RETURNING business_id, nonce";
+     ON CONFLICT (business_id, nonce) DO NOTHING";
 
 const BATCHES: &str = "WITH asked AS (
          SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::int[], $8::bigint[],
@@ -151,7 +151,7 @@ impl<'a> Set<'a> {
         let count = self.asked.len() as u64;
         let all_orders: usize = self.asked.iter().map(|a| a.batch.orders.len()).sum();
         let found = [
-            (Obstacle::Nonce, nonces.len() as u64 == count),
+            (Obstacle::Nonce, nonces == count),
             (Obstacle::BatchNumber, batches == count),
             (Obstacle::OrderNumber, orders == all_orders as u64),
             (Obstacle::Stock, units),
@@ -341,20 +341,12 @@ struct OrderRows<'a> {
     traceparents: Vec<Option<&'a str>>,
 }
 
-/// Uses up nonces; returns those that were free. Waits for transactions that are using one of them at this moment.
-pub(super) async fn use_nonces<'a>(
-    tx: &Transaction<'_>,
-    requests: impl Iterator<Item = &'a SignedRequest>,
-) -> Result<HashSet<(BusinessId, String)>, StoreError> {
-    let statement = tx.prepare_cached(NONCES).await?;
-    insert_nonces(tx, &statement, requests).await
-}
-
+/// Uses up nonces; returns how many were free. Waits for transactions that are using one of them at this moment.
 async fn insert_nonces<'a>(
     tx: &Transaction<'_>,
     statement: &Statement,
     requests: impl Iterator<Item = &'a SignedRequest>,
-) -> Result<HashSet<(BusinessId, String)>, StoreError> {
+) -> Result<u64, StoreError> {
     let mut businesses = vec![];
     let mut nonces = vec![];
     let mut ttls_ms = vec![];
@@ -364,7 +356,5 @@ async fn insert_nonces<'a>(
         ttls_ms.push(in_ms(request.nonce_ttl));
     }
     let values: [&(dyn ToSql + Sync); 3] = [&businesses, &nonces, &ttls_ms];
-    let rows = tx.query(statement, &values).await?;
-    let name = |row: &Row| (BusinessId::new(row.get::<_, String>(0)), row.get(1));
-    Ok(rows.iter().map(name).collect())
+    Ok(tx.execute(statement, &values).await?)
 }
