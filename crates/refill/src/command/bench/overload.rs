@@ -13,7 +13,7 @@ use super::measured::{Measured, measure, warm_up};
 use super::offer::Offer;
 use super::report::round;
 use super::roles::Roles;
-use super::sender;
+use super::sender::Load;
 use super::shares::zipf;
 use super::stage::{Stage, free_address};
 use super::steps::{self, Step};
@@ -175,11 +175,13 @@ async fn side_by_side(
     others: &Offer,
     one: &Offer,
 ) -> anyhow::Result<(Step, Step)> {
+    // Both before either's clock starts: what is packed while another's clock runs is counted as waiting.
     let url = &roles.openapi_url;
-    let (sent, of_one) = tokio::try_join!(
-        sender::send(stage, url, others),
-        sender::send(stage, url, one)
-    )?;
+    let (first, second) = (
+        Load::pack(stage, url, others)?,
+        Load::pack(stage, url, one)?,
+    );
+    let (sent, of_one) = tokio::try_join!(first.send(), second.send())?;
     Ok((
         steps::told(stage, roles, others, sent).await?,
         steps::told(stage, roles, one, of_one).await?,

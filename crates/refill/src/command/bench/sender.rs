@@ -90,55 +90,84 @@ struct Parcel {
     refused: Refused,
 }
 
-/// Sends all of it to the door at `url`; returns when everything is answered.
-pub(super) async fn send(stage: &Stage<'_>, url: &str, offer: &Offer) -> anyhow::Result<Sent> {
-    let run = format!("{:x}", now_us());
-    let key = &stage.merchant_key.private_pem;
-    let first = MerchantClient::rsa(url, MERCHANT, &business(0), key)?;
-    let clients: Vec<MerchantClient> = (0..offer.shares.len())
-        .map(|account| first.of_business(&business(account)))
-        .collect();
-    let plan = offer.plan();
-    let mut signed = vec![];
-    if offer.signed_before {
-        signed.extend(plan.iter().map(|batch| pack(offer, &run, &clients, *batch)));
-    }
-    let mut signed = signed.into_iter();
-    let room = Arc::new(Semaphore::new(offer.pace.outstanding()));
-    let mut sending = JoinSet::new();
-    let mut sent = Sent {
-        run,
-        began_us: now_us(),
-        accepted: Vec::with_capacity(plan.len()),
-        refusals: Latencies::new()?,
-        refused_orders: 0,
-        unanswered: 0,
-    };
-    let began = Instant::now();
-    for batch in plan {
-        let due = batch.due.map(|due| began + due);
-        if let Some(due) = due {
-            tokio::time::sleep_until(due).await;
+/// An offer of which all is done that can be done before the clock starts.
+pub(super) struct Load<'a> {
+    offer: &'a Offer,
+    run: String,
+    clients: Vec<MerchantClient>,
+    plan: Vec<Planned>,
+    /// Of all of the plan, or of none.
+    signed: Vec<Parcel>,
+}
+
+impl<'a> Load<'a> {
+    /// Signs, where that is to be done before: for tens of thousands of orders it takes seconds, in which nothing else is done.
+    pub(super) fn pack(stage: &Stage<'_>, url: &str, offer: &'a Offer) -> anyhow::Result<Self> {
+        let run = format!("{:x}", now_us());
+        let key = &stage.merchant_key.private_pem;
+        let first = MerchantClient::rsa(url, MERCHANT, &business(0), key)?;
+        let clients: Vec<MerchantClient> = (0..offer.shares.len())
+            .map(|account| first.of_business(&business(account)))
+            .collect();
+        let plan = offer.plan();
+        let mut signed = vec![];
+        if offer.signed_before {
+            signed.extend(plan.iter().map(|batch| pack(offer, &run, &clients, *batch)));
         }
-        let permit = Arc::clone(&room).acquire_owned().await?;
-        let start = due.unwrap_or_else(Instant::now);
-        let parcel = match signed.next() {
-            Some(parcel) => parcel,
-            None => pack(offer, &sent.run, &clients, batch),
+        Ok(Self {
+            offer,
+            run,
+            clients,
+            plan,
+            signed,
+        })
+    }
+
+    /// Starts the clock and sends all of it; returns when everything is answered.
+    pub(super) async fn send(self) -> anyhow::Result<Sent> {
+        let offer = self.offer;
+        let mut signed = self.signed.into_iter();
+        let room = Arc::new(Semaphore::new(offer.pace.outstanding()));
+        let mut sending = JoinSet::new();
+        let mut sent = Sent {
+            run: self.run,
+            began_us: now_us(),
+            accepted: Vec::with_capacity(self.plan.len()),
+            refusals: Latencies::new()?,
+            refused_orders: 0,
+            unanswered: 0,
         };
-        sending.spawn(async move {
-            let ended = parcel.deliver(start).await;
-            drop(permit);
-            ended
-        });
-        while let Some(ended) = sending.try_join_next() {
+        let began = Instant::now();
+        for batch in self.plan {
+            let due = batch.due.map(|due| began + due);
+            if let Some(due) = due {
+                tokio::time::sleep_until(due).await;
+            }
+            let permit = Arc::clone(&room).acquire_owned().await?;
+            let start = due.unwrap_or_else(Instant::now);
+            let parcel = match signed.next() {
+                Some(parcel) => parcel,
+                None => pack(offer, &sent.run, &self.clients, batch),
+            };
+            sending.spawn(async move {
+                let ended = parcel.deliver(start).await;
+                drop(permit);
+                ended
+            });
+            while let Some(ended) = sending.try_join_next() {
+                sent.note(began, ended??);
+            }
+        }
+        while let Some(ended) = sending.join_next().await {
             sent.note(began, ended??);
         }
+        Ok(sent)
     }
-    while let Some(ended) = sending.join_next().await {
-        sent.note(began, ended??);
-    }
-    Ok(sent)
+}
+
+/// Packs all of it and sends it to the door at `url`; returns when everything is answered.
+pub(super) async fn send(stage: &Stage<'_>, url: &str, offer: &Offer) -> anyhow::Result<Sent> {
+    Load::pack(stage, url, offer)?.send().await
 }
 
 impl Sent {

@@ -9,7 +9,7 @@ use super::measured::{Delivered, accepted, delivered, per_second};
 use super::memory::{self, Megabytes};
 use super::offer::{Offer, Pace, Refused};
 use super::roles::Roles;
-use super::sender::{self, Sent};
+use super::sender::{Load, Sent};
 use super::stage::Stage;
 
 /// Requests that may be unanswered.
@@ -51,9 +51,10 @@ pub(super) fn offer(basis: &Offer, rate: f64, lasts: Duration) -> Offer {
 
 /// Makes the step, and waits until everything that was accepted is reported.
 pub(super) async fn make(stage: &Stage<'_>, roles: &Roles, offer: &Offer) -> anyhow::Result<Step> {
+    let load = Load::pack(stage, &roles.openapi_url, offer)?;
     memory::forget_peaks(&roles.processes());
     let (before, began) = (stage.received.taken(), Instant::now());
-    let sent = sender::send(stage, &roles.openapi_url, offer).await?;
+    let sent = load.send().await?;
     let finished = stage.received.taken() - before;
     let within = began.elapsed();
     let step = told(stage, roles, offer, sent).await?;
