@@ -4,10 +4,13 @@
 use store::intake::{NonceUse, Used};
 use store::{Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// The most nonces in one transaction.
 const SET: usize = 500;
+/// Transactions at the same time: who comes while one is slow at its commit does not wait for it as well.
+const SETS_AT_ONCE: usize = 3;
 
 struct Waiting {
     nonce: NonceUse,
@@ -46,24 +49,32 @@ pub(crate) struct NonceTask {
 impl NonceTask {
     /// Runs until `shutdown`, then writes what still waits.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
-        let mut set = Vec::with_capacity(SET);
+        let mut set = vec![];
+        let mut writing = JoinSet::new();
         loop {
             tokio::select! {
-                () = shutdown.cancelled(), if !self.waiting.is_closed() => {
-                    self.waiting.close();
-                    continue;
-                }
-                taken = self.waiting.recv_many(&mut set, SET) => if taken == 0 {
-                    return;
+                () = shutdown.cancelled(), if !self.waiting.is_closed() => self.waiting.close(),
+                Some(written) = writing.join_next() => if let Err(error) = written {
+                    tracing::error!(%error, "writing a set of nonces broke");
                 },
-            }
-            let (nonces, askers): (Vec<NonceUse>, Vec<_>) =
-                set.drain(..).map(|w| (w.nonce, w.used)).unzip();
-            let used = self.store.use_nonces(&nonces).await;
-            for (used, asker) in used.into_iter().zip(askers) {
-                // Nobody waits any more if the request broke.
-                let _ = asker.send(used);
+                taken = self.waiting.recv_many(&mut set, SET), if writing.len() < SETS_AT_ONCE => {
+                    if taken == 0 {
+                        break;
+                    }
+                    writing.spawn(write(self.store.clone(), std::mem::take(&mut set)));
+                }
             }
         }
+        writing.join_all().await;
+    }
+}
+
+async fn write(store: Store, set: Vec<Waiting>) {
+    let (nonces, askers): (Vec<NonceUse>, Vec<_>) =
+        set.into_iter().map(|w| (w.nonce, w.used)).unzip();
+    let used = store.use_nonces(&nonces).await;
+    for (used, asker) in used.into_iter().zip(askers) {
+        // Nobody waits any more if the request broke.
+        let _ = asker.send(used);
     }
 }
