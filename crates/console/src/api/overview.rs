@@ -48,6 +48,6 @@ fn cases(cases: &DoubtVitals) -> Value {
 fn instance(instance: &Instance) -> Value {
     json!({
         "role": instance.role, "version": instance.version, "host": instance.host, "startedAt": instance.started_at.0,
-        "seenMsAgo": instance.seen_ms_ago,
+        "seenMsAgo": instance.seen_ms_ago, "brokerBlocked": instance.broker_blocked,
     })
 }

@@ -246,7 +246,11 @@ async fn a_program_is_told_what_the_pages_show() {
         }
         told
     };
+    let blocked = "INSERT INTO instances (instance_id, role, version, host, broker_blocked)
+                   VALUES (gen_random_uuid(), 'ingress', '1', 'here', 'low on disk') RETURNING role";
+    ground.sql(blocked).await.unwrap();
     let overview = told("/overview").await;
+    assert_eq!(overview["instances"][0]["brokerBlocked"], "low on disk");
     let sections = overview["alarms"].as_array().unwrap();
     let section = |name: &str| sections.iter().any(|alarm| alarm["section"] == name);
     assert!(section("RefillBrokerDisconnected"), "{overview}");
