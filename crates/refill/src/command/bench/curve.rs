@@ -33,8 +33,8 @@ pub(crate) struct Flags {
     /// Orders of the closed loop that finds the maximum.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..))]
     orders: u32,
-    /// How long each step offers its load.
-    #[arg(long, default_value = "4s", value_parser = humantime::parse_duration)]
+    /// How long each step offers its load. The first seconds of more than is done fill the queues.
+    #[arg(long, default_value = "20s", value_parser = humantime::parse_duration)]
     step: Duration,
     /// How many orders wait while the cost is measured, in turn.
     #[arg(long, default_value = "1000,10000,50000", value_delimiter = ',')]
