@@ -3,7 +3,7 @@
 //!
 //! Thin on purpose. What a request must look like is `openapi`'s, what a batch means is `domain`'s, what is stored and read is
 //! `store`'s; here is the order of the checks, the bounds at the door, and the one place where a refusal becomes an answer.
-//! Depends on `domain`, `openapi`, `suppliers`, `store`, `queue` and `traces`; knows no SQL and no AMQP.
+//! Depends on `domain`, `openapi`, `suppliers`, `store`, `queue`, `retry` and `traces`; knows no SQL and no AMQP.
 //!
 //! Read `authenticate.rs` first, then `batch.rs` and its `batch/plan.rs`, then `answer.rs` (every refusal and what it answers).
 

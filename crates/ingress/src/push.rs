@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use domain::{Catalogue, Source, SupplierId};
 use queue::QueueName;
+use retry::Backoff;
 use store::StoreError;
 use store::life::{Fate, Moved, Pushed};
 use suppliers::{PushRefused, QueryCall};
@@ -20,8 +21,12 @@ use crate::body::Bounds;
 use crate::front::Front;
 use crate::meters;
 
-/// The pauses after each try to record a push whose order, or account, another transaction holds. After the last its supplier is to try again.
-const PAUSES_MS: [u64; 6] = [5, 10, 20, 40, 80, 0];
+/// The pauses between tries to record a push whose order, or account, another transaction holds: about the first, then longer, up to the
+/// longest. Not all the same, because pushes that came together would otherwise meet again each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(80);
+/// How long it is tried. Then its supplier is to try again.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Why a push is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -114,15 +119,20 @@ async fn record(
     pushed: Pushed,
     catalogue: &Catalogue,
 ) -> Result<Vec<Moved>, NotTaken> {
-    for pause_ms in PAUSES_MS {
+    let mut pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE).with_jitter();
+    let begun = Instant::now();
+    loop {
         let store = &front.store;
         let recorded = store.record_pushes(vec![pushed.clone()], catalogue).await?;
         if recorded.held.is_empty() {
             return Ok(recorded.moved);
         }
-        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        let pause = pauses.next_delay();
+        if begun.elapsed() + pause > PATIENCE {
+            return Err(StoreError::Locked.into());
+        }
+        tokio::time::sleep(pause).await;
     }
-    Err(StoreError::Locked.into())
 }
 
 /// Tells whoever is next. Not waited for: what gets lost is found by the sweepers.
