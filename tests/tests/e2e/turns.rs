@@ -241,6 +241,49 @@ async fn refused_at_last(client: &MerchantClient, product: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn refusals_that_come_together_are_each_answered_as_if_they_had_come_alone() {
+    let mut scene = Scene::start().await;
+    let shop = scene.merchant.client.clone();
+    let stored = items("stored", 3);
+    scene
+        .merchant
+        .order_items("stored", "MOBILE50", &stored)
+        .await;
+    let off_sale = "[[product]]\ncode = \"MOBILE50\"\nlane = \"mobile\"\nface_value = \"50.00\"\non_sale = false\n";
+    scene.platform.import(&scene.outside, off_sale);
+    let place = async |batch: String, items: &[Item]| {
+        let answer = shop.batch(&batch, "MOBILE50", None, items);
+        answer.await.unwrap()
+    };
+    let mut tries = 0..;
+    until(
+        "the import",
+        async || {
+            let name = format!("try-{}", tries.next()?);
+            (place(name.clone(), &items(&name, 1)).await.status == 11).then_some(())
+        },
+        String::new,
+    )
+    .await;
+
+    let (few, path) = (items("few", 1), "/v1/openapi/order/batch");
+    let body = shop.batch_body("twice", "MOBILE50", None, &few);
+    let headers = shop.sign(&body);
+    let (fresh, same, other, twice) = futures::join!(
+        join_all((0..20).map(|n| place(format!("fresh-{n}"), &few))),
+        join_all((0..3).map(|_| place("stored".into(), &stored))),
+        join_all((0..2).map(|_| place("stored".into(), &few))),
+        join_all((0..3).map(async |_| shop.post_signed(path, &headers, &body).await.unwrap())),
+    );
+    assert_eq!(statuses(&fresh), [11; 20]);
+    assert_eq!(statuses(&same), [0; 3], "stored before, told again");
+    assert!(same.iter().all(|a| a.data == same[0].data));
+    assert_eq!(statuses(&other), [8; 2], "another content");
+    assert_eq!(statuses(&twice), [6, 6, 11], "one nonce");
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whose_orders_wait_too_long_is_refused_more_of_them_and_nobody_else_is() {
     let settings = [("REFILL__INGRESS__MAX_WAITING_MS", "1000")];
     let mut scene = Scene::start_with(&settings).await;
