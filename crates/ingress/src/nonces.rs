@@ -51,21 +51,22 @@ impl NonceTask {
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let mut set = vec![];
         let mut writing = JoinSet::new();
-        loop {
+        let mut open = true;
+        while open || !writing.is_empty() {
             tokio::select! {
                 () = shutdown.cancelled(), if !self.waiting.is_closed() => self.waiting.close(),
                 Some(written) = writing.join_next() => if let Err(error) = written {
                     tracing::error!(%error, "writing a set of nonces broke");
                 },
-                taken = self.waiting.recv_many(&mut set, SET), if writing.len() < SETS_AT_ONCE => {
+                taken = self.waiting.recv_many(&mut set, SET), if open && writing.len() < SETS_AT_ONCE => {
                     if taken == 0 {
-                        break;
+                        open = false;
+                    } else {
+                        writing.spawn(write(self.store.clone(), std::mem::take(&mut set)));
                     }
-                    writing.spawn(write(self.store.clone(), std::mem::take(&mut set)));
                 }
             }
         }
-        writing.join_all().await;
     }
 }
 

@@ -44,6 +44,26 @@ pub enum Nonce {
 /// What became of a nonce, and the batch that was stored before, if that was asked for.
 pub type Used = Result<(Nonce, Option<Intake>), StoreError>;
 
+/// The nonces of requests, column by column.
+#[derive(Default)]
+pub(super) struct NonceRows<'a> {
+    pub(super) businesses: Vec<&'a str>,
+    pub(super) nonces: Vec<&'a str>,
+    pub(super) ttls_ms: Vec<i64>,
+}
+
+impl<'a> NonceRows<'a> {
+    pub(super) fn of(requests: impl Iterator<Item = &'a SignedRequest>) -> Self {
+        let mut rows = Self::default();
+        for request in requests {
+            rows.businesses.push(request.business.as_str());
+            rows.nonces.push(request.nonce.as_str());
+            rows.ttls_ms.push(in_ms(request.nonce_ttl));
+        }
+        rows
+    }
+}
+
 /// What the database says of a set.
 #[derive(Default)]
 struct Found {
@@ -116,19 +136,15 @@ impl Store {
 
 /// One statement, however many there are: an overload is refused here, and nobody in it should wait for the others one by one.
 async fn use_together(session: &Session, uses: &[NonceUse]) -> Result<Found, StoreError> {
-    let mut businesses = vec![];
-    let mut nonces = vec![];
-    let mut ttls_ms = vec![];
-    let mut numbers = vec![];
-    for NonceUse { request, replay_of } in uses {
-        businesses.push(request.business.as_str());
-        nonces.push(request.nonce.as_str());
-        ttls_ms.push(in_ms(request.nonce_ttl));
-        numbers.push(replay_of.as_ref().map(|claim| claim.biz_code.as_str()));
-    }
+    let rows = NonceRows::of(uses.iter().map(|one| &one.request));
+    let claims = uses.iter().map(|one| one.replay_of.as_ref());
+    let numbers: Vec<Option<&str>> = claims
+        .map(|claim| claim.map(|claim| claim.biz_code.as_str()))
+        .collect();
     let client = session.client();
     let statement = client.prepare_cached(USE).await?;
-    let values: [&(dyn ToSql + Sync); 4] = [&businesses, &nonces, &ttls_ms, &numbers];
+    let values: [&(dyn ToSql + Sync); 4] =
+        [&rows.businesses, &rows.nonces, &rows.ttls_ms, &numbers];
     let mut found = Found::default();
     for row in client.query(&statement, &values).await? {
         let name = (BusinessId::new(row.get::<_, String>(0)), row.get(1));

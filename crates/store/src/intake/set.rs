@@ -10,6 +10,7 @@ use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::nonces::NonceRows;
 use super::{Asked, COMMIT_BY, SignedRequest};
 use crate::StoreError;
 use crate::session::in_ms;
@@ -347,14 +348,7 @@ async fn insert_nonces<'a>(
     statement: &Statement,
     requests: impl Iterator<Item = &'a SignedRequest>,
 ) -> Result<u64, StoreError> {
-    let mut businesses = vec![];
-    let mut nonces = vec![];
-    let mut ttls_ms = vec![];
-    for request in requests {
-        businesses.push(request.business.as_str());
-        nonces.push(request.nonce.as_str());
-        ttls_ms.push(in_ms(request.nonce_ttl));
-    }
-    let values: [&(dyn ToSql + Sync); 3] = [&businesses, &nonces, &ttls_ms];
+    let rows = NonceRows::of(requests);
+    let values: [&(dyn ToSql + Sync); 3] = [&rows.businesses, &rows.nonces, &rows.ttls_ms];
     Ok(tx.execute(statement, &values).await?)
 }
