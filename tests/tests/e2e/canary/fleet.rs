@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::Said;
-use crate::harness::outside::get;
+use crate::harness::outside::{at_the_broker, get};
 use crate::harness::{PATIENCE, Platform, until};
 
 pub(super) struct Role {
@@ -16,7 +16,7 @@ pub(super) struct Role {
 }
 
 impl Role {
-    /// Starts it and waits until it lives.
+    /// Starts it and waits until it lives, and is connected to the broker.
     pub(super) async fn start(
         platform: &Platform,
         name: &'static str,
@@ -45,6 +45,7 @@ impl Role {
             || std::fs::read_to_string(&output).unwrap(),
         )
         .await;
+        at_the_broker(&admin, || std::fs::read_to_string(&output).unwrap()).await;
         Self {
             name,
             admin,

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use super::console::Person;
+use super::outside::at_the_broker;
 use super::platform::{CATALOGUE, binary, catalogue, root};
 use super::{Ground, Outside, PATIENCE, until};
 
@@ -175,7 +176,8 @@ impl Fleet {
         Person::sign_in(&self.console, "wang", password).await
     }
 
-    /// Starts a role, or one more of it at an address of its own, with these settings besides; returns when it says that it is ready.
+    /// Starts a role, or one more of it at an address of its own, with these settings besides; returns when it says that it is ready, and is
+    /// connected to the broker.
     pub(crate) async fn start(&mut self, role: &'static str, settings: &[(&str, &str)]) {
         let admin = servers::free_address().unwrap().to_string();
         let log = File::options()
@@ -201,7 +203,8 @@ impl Fleet {
         }
         let process = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         self.processes.push((role, process));
-        let url = format!("http://{admin}/readyz");
+        let admin = format!("http://{admin}");
+        let url = format!("{admin}/readyz");
         until(
             "a role that is ready",
             async || {
@@ -211,6 +214,7 @@ impl Fleet {
             || self.log(role),
         )
         .await;
+        at_the_broker(&admin, || self.log(role)).await;
     }
 
     /// Stops the oldest process of a role in order; it must end by itself and say that all is well.

@@ -13,6 +13,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::until;
+
 pub(crate) const SWIFT_KEY: &str = "swift-api-key";
 pub(crate) const MERCHANT_MD5_KEY: &str = "a-secret-of-the-old-account";
 pub(crate) const HARBOR_KEY: &str = "harbor-md5-key-harbor";
@@ -151,4 +153,24 @@ fn http() -> reqwest::Client {
 /// A page's text.
 pub(crate) async fn get(url: &str) -> String {
     http().get(url).send().await.unwrap().text().await.unwrap()
+}
+
+/// Waits until all that a process, whose admin server this is, does at the broker is connected. It is ready before: it needs no broker to take
+/// orders, and what it cannot announce waits for a sweeper, which not every test has.
+#[allow(dead_code, reason = "only tests of processes of their own need it")]
+pub(crate) async fn at_the_broker(admin: &str, log: impl Fn() -> String) {
+    until(
+        "a process that is connected to the broker",
+        async || {
+            let page = get(&format!("{admin}/metrics")).await;
+            let told = page.lines().filter_map(|line| {
+                let told = line.strip_prefix("refill_queue_connected{")?;
+                Some(told.ends_with(" 1"))
+            });
+            let told: Vec<bool> = told.collect();
+            (!told.is_empty() && told.iter().all(|connected| *connected)).then_some(())
+        },
+        log,
+    )
+    .await;
 }
