@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use domain::BusinessId;
+use futures::future::join_all;
 use tokio_postgres::types::ToSql;
 
 use super::{BatchClaim, Intake, SignedRequest, find_stored};
@@ -96,18 +97,18 @@ impl Store {
     async fn use_nonces_once(&self, uses: &[NonceUse]) -> Result<Vec<Used>, StoreError> {
         self.bounded(async {
             let session = self.session().await?;
-            let mut found = use_together(&session, uses).await?;
-            let mut told = Vec::with_capacity(uses.len());
-            for NonceUse { request, replay_of } in uses {
+            let Found { mut free, taken } = use_together(&session, uses).await?;
+            let told = uses.iter().map(|NonceUse { request, replay_of }| {
+                let named = |name: &str| (request.business.clone(), name.to_owned());
                 // Of two with the same nonce the first has it.
-                let name = (request.business.clone(), request.nonce.clone());
-                told.push(if found.free.remove(&name) {
-                    let stored = stored_before(&session, &found, request, replay_of.as_ref());
-                    stored.await.map(|stored| (Nonce::Used, stored))
-                } else {
-                    Ok((Nonce::Repeated, None))
-                });
-            }
+                let used = free.remove(&named(&request.nonce));
+                let claim = replay_of
+                    .as_ref()
+                    .filter(|claim| used && taken.contains(&named(&claim.biz_code)));
+                answer(&session, &request.business, used, claim)
+            });
+            // Asked for at once: what one of them stored before makes the others wait for no round trip.
+            let told = join_all(told).await;
             session.give_back();
             Ok(told)
         })
@@ -157,17 +158,16 @@ async fn use_together(session: &Session, uses: &[NonceUse]) -> Result<Found, Sto
     Ok(found)
 }
 
-/// The batch that a refused one may be, where its number is taken.
-async fn stored_before(
+/// `stored`: the refused batch whose number is taken, and which may have been stored before.
+async fn answer(
     session: &Session,
-    found: &Found,
-    request: &SignedRequest,
-    claim: Option<&BatchClaim>,
-) -> Result<Option<Intake>, StoreError> {
-    let Some(claim) = claim else { return Ok(None) };
-    let number = (request.business.clone(), claim.biz_code.clone());
-    if !found.taken.contains(&number) {
-        return Ok(None);
-    }
-    find_stored(session.client(), &request.business, claim).await
+    business: &BusinessId,
+    used: bool,
+    stored: Option<&BatchClaim>,
+) -> Used {
+    let nonce = if used { Nonce::Used } else { Nonce::Repeated };
+    Ok(match stored {
+        Some(claim) => (nonce, find_stored(session.client(), business, claim).await?),
+        None => (nonce, None),
+    })
 }
