@@ -3,16 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use fantoccini::actions::{InputSource, KeyAction, KeyActions};
-use fantoccini::elements::Element;
-use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
-use fantoccini::{Client, ClientBuilder, Locator};
-use hyper_util::client::legacy::connect::HttpConnector;
-use reqwest::{Method, Url};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::harness::until;
+use crate::webdriver::{Element, Session};
 
 /// Both programs, looked for or installed once.
 static PROGRAMS: OnceCell<(PathBuf, PathBuf)> = OnceCell::const_new();
@@ -44,7 +41,7 @@ pub(crate) enum Kind {
 
 pub(crate) struct Browser {
     /// None until it has started.
-    driver: Option<Client>,
+    driver: Option<Session>,
     chromedriver: Child,
     /// Removed with it.
     profile: tempfile::TempDir,
@@ -95,11 +92,7 @@ impl Browser {
         )
         .await;
         let wanted = capabilities(kind, chromium, &browser.profile.path().join("profile"));
-        let session = ClientBuilder::new(HttpConnector::new())
-            .capabilities(wanted)
-            .connect(&server)
-            .await;
-        match session {
+        match Session::start(&server, &wanted).await {
             Ok(driver) => browser.driver = Some(driver),
             Err(error) => panic!("no browser: {error}\n{}", browser.driver_log()),
         }
@@ -110,14 +103,14 @@ impl Browser {
         std::fs::read_to_string(self.profile.path().join("chromedriver.log")).unwrap_or_default()
     }
 
-    fn driver(&self) -> &Client {
+    fn driver(&self) -> &Session {
         self.driver.as_ref().expect("it runs")
     }
 
     /// Opens a path of the console; returns when all of the page is there.
     pub(crate) async fn open(&self, path: &str) {
         let url = format!("{}{path}", self.console);
-        self.driver().goto(&url).await.unwrap();
+        self.driver().open(&url).await.unwrap();
         // On a busy machine chromedriver answers before the document is whole.
         until(
             path,
@@ -129,18 +122,18 @@ impl Browser {
 
     /// Where it is: path and query.
     pub(crate) async fn here(&self) -> String {
-        let url = self.driver().current_url().await.unwrap();
-        url.as_str().replace(&self.console, "")
+        let url = self.driver().url().await.unwrap();
+        url.replace(&self.console, "")
     }
 
     /// Waits for an element that can be seen; `xpath` as people see the page.
-    pub(crate) async fn find(&self, xpath: &str) -> Element {
+    pub(crate) async fn find(&self, xpath: &str) -> Element<'_> {
         let seen = std::cell::RefCell::new(String::new());
         until(
             xpath,
             async || {
-                let found = self.driver().find(Locator::XPath(xpath)).await.ok();
-                if let Some(element) = found
+                let found = self.driver().find("xpath", xpath).await.ok();
+                if let Some(element) = found.and_then(|found| found.into_iter().next())
                     && element.is_displayed().await.unwrap_or(false)
                 {
                     return Some(element);
@@ -155,7 +148,7 @@ impl Browser {
 
     /// Whether the page holds such an element now.
     pub(crate) async fn has(&self, xpath: &str) -> bool {
-        let found = self.driver().find_all(Locator::XPath(xpath)).await.unwrap();
+        let found = self.driver().find("xpath", xpath).await.unwrap();
         !found.is_empty()
     }
 
@@ -164,14 +157,14 @@ impl Browser {
     }
 
     pub(crate) async fn write(&self, xpath: &str, text: &str) {
-        self.find(xpath).await.send_keys(text).await.unwrap();
+        self.find(xpath).await.write(text).await.unwrap();
     }
 
     /// What can be read on the page; empty while it changes.
     pub(crate) async fn text(&self) -> String {
-        match self.driver().find(Locator::Css("body")).await {
-            Ok(body) => body.text().await.unwrap_or_default(),
-            Err(_) => String::new(),
+        match self.driver().find("css selector", "body").await.as_deref() {
+            Ok([body]) => body.text().await.unwrap_or_default(),
+            _ => String::new(),
         }
     }
 
@@ -195,7 +188,7 @@ impl Browser {
         until(
             text,
             async || {
-                self.driver().refresh().await.unwrap();
+                self.driver().load_again().await.unwrap();
                 *seen.borrow_mut() = self.text().await;
                 seen.borrow().contains(text).then_some(())
             },
@@ -206,14 +199,13 @@ impl Browser {
 
     /// What this expression is in the page.
     pub(crate) async fn value(&self, expression: &str) -> Value {
-        let script = format!("return {expression};");
-        let found = self.driver().execute(&script, vec![]).await;
+        let found = self.driver().run(&format!("return {expression};")).await;
         found.unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
     /// What the browser had to say against the pages since it was asked last.
     pub(crate) async fn complaints(&self) -> Vec<String> {
-        let log = self.driver().issue_cmd(BrowserLog).await.unwrap();
+        let log = self.driver().console().await.unwrap();
         let word = |entry: &Value, of: &str| entry[of].as_str().unwrap().to_owned();
         let entries = log.as_array().unwrap().iter();
         entries
@@ -226,14 +218,7 @@ impl Browser {
 
     /// Presses these keys one after the other, whatever has the focus.
     pub(crate) async fn press(&self, keys: &str) {
-        let presses = keys
-            .chars()
-            .fold(KeyActions::new("keys".into()), |actions, value| {
-                actions
-                    .then(KeyAction::Down { value })
-                    .then(KeyAction::Up { value })
-            });
-        self.driver().perform_actions(presses).await.unwrap();
+        self.driver().press(keys).await.unwrap();
     }
 
     /// Keeps the whole page as a picture, of a phone its first and its last screen, where pictures are wanted.
@@ -264,16 +249,15 @@ impl Browser {
     }
 
     async fn draw(&self, path: &Path) {
-        let drawn = self.driver().screenshot().await.unwrap();
-        std::fs::write(path, drawn).unwrap();
+        let drawn = self.driver().picture().await.unwrap();
+        std::fs::write(path, STANDARD.decode(drawn).unwrap()).unwrap();
     }
 
     /// Makes the window so high that it shows that much of the page.
     async fn show(&self, height: u64) {
         let frame = self.value("outerHeight - innerHeight").await;
-        let height = u32::try_from(height + frame.as_u64().unwrap()).unwrap();
-        let sized = self.driver().set_window_rect(0, 0, 1280, height).await;
-        sized.unwrap();
+        let height = height + frame.as_u64().unwrap();
+        self.driver().size(1280, height).await.unwrap();
     }
 }
 
@@ -299,7 +283,7 @@ impl Drop for Browser {
     }
 }
 
-fn capabilities(kind: Kind, chromium: &Path, profile: &Path) -> Capabilities {
+fn capabilities(kind: Kind, chromium: &Path, profile: &Path) -> Value {
     let profile = format!("--user-data-dir={}", profile.display());
     let args: Vec<&str> = QUIET.into_iter().chain([profile.as_str()]).collect();
     let mut options = json!({ "binary": chromium, "args": args });
@@ -313,23 +297,9 @@ fn capabilities(kind: Kind, chromium: &Path, profile: &Path) -> Capabilities {
             options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });
         }
     }
-    Capabilities::from_iter([
-        ("browserName".into(), "chrome".into()),
-        ("goog:chromeOptions".into(), options),
-        ("goog:loggingPrefs".into(), json!({ "browser": "ALL" })),
-    ])
-}
-
-/// Chromium's own addition to WebDriver: what was written to its console since this was asked last.
-#[derive(Debug)]
-struct BrowserLog;
-
-impl WebDriverCompatibleCommand for BrowserLog {
-    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
-        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
-    }
-
-    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
-        (Method::POST, Some(json!({ "type": "browser" }).to_string()))
-    }
+    json!({
+        "browserName": "chrome",
+        "goog:chromeOptions": options,
+        "goog:loggingPrefs": { "browser": "ALL" },
+    })
 }

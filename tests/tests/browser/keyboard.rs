@@ -1,10 +1,9 @@
 //! Without a mouse: by real key presses, never by sending keys to an element that a test has found.
 
-use fantoccini::key::Key;
-
 use crate::chromium::{Browser, Kind};
 use crate::harness::{Scene, until};
 use crate::people::{PASSWORD, add, admin, order_fuel};
+use crate::webdriver::{ENTER, TAB};
 
 /// What an element is called here.
 const NAMED: &str = "(it => it.id || it.getAttribute('href') || it.textContent.trim() || it.name)";
@@ -12,7 +11,7 @@ const NAMED: &str = "(it => it.id || it.getAttribute('href') || it.textContent.t
 /// Presses Tab. Where the focus is then: what has it, whether that can be told from the rest, and whether it is within sight. Nothing when
 /// it has left the page: after the last stop comes the browser's own bar, and the page's body is all that is active.
 async fn tab(browser: &Browser) -> Option<String> {
-    browser.press(&Key::Tab).await;
+    browser.press(TAB).await;
     let focus = format!(
         "(() => {{
             const it = document.activeElement, style = getComputedStyle(it), at = it.getBoundingClientRect();
@@ -32,8 +31,8 @@ async fn tab(browser: &Browser) -> Option<String> {
 }
 
 /// Presses this key and waits for what it leads to.
-async fn press_until(browser: &Browser, key: Key, xpath: &str) {
-    browser.press(&key).await;
+async fn press_until(browser: &Browser, key: &str, xpath: &str) {
+    browser.press(key).await;
     browser.find(xpath).await;
 }
 
@@ -61,19 +60,19 @@ async fn sign_in(browser: &Browser, name: &str) {
     browser.open("/").await;
     browser.find("//input[@name='name' and @autofocus]").await;
     browser.press(name).await;
-    browser.press(&Key::Tab).await;
+    browser.press(TAB).await;
     browser.press(PASSWORD).await;
-    press_until(browser, Key::Enter, "//h1[starts-with(., 'Overview')]").await;
+    press_until(browser, ENTER, "//h1[starts-with(., 'Overview')]").await;
 }
 
 /// From wherever it is to the order's page, and from there to the desk.
 async fn to_the_desk(browser: &Browser, number: &str) {
     browser.press("/").await;
     browser.press(number).await;
-    press_until(browser, Key::Enter, "//h1[starts-with(., 'Order ')]").await;
+    press_until(browser, ENTER, "//h1[starts-with(., 'Order ')]").await;
     tab_to(browser, "/doubts").await;
     tab_to(browser, "/doubts").await;
-    press_until(browser, Key::Enter, "//h1[starts-with(., 'Doubts')]").await;
+    press_until(browser, ENTER, "//h1[starts-with(., 'Doubts')]").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,7 +99,7 @@ async fn a_doubt_is_found_proposed_and_confirmed_by_keys_alone_and_the_focus_is_
         tab_to(&browser, "e1").await;
         browser.press("by keys").await;
         tab_to(&browser, button).await;
-        press_until(&browser, Key::Enter, "//p[@role='status']").await;
+        press_until(&browser, ENTER, "//p[@role='status']").await;
         assert_eq!(browser.complaints().await, Vec::<String>::new());
     }
     scene.merchant.wait_for_all_reports(&scene.outside).await;
@@ -131,7 +130,7 @@ async fn tab_stops_at_whatever_can_be_used_in_the_order_of_the_page_and_at_nothi
     // And that way leads where it says.
     browser.open("/suppliers").await;
     tab_to(&browser, "#main").await;
-    browser.press(&Key::Enter).await;
+    browser.press(ENTER).await;
     until(
         "the way past the frame",
         async || (browser.value("location.hash").await == "#main").then_some(()),

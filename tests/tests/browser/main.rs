@@ -26,3 +26,4 @@ mod pages;
 mod people;
 mod readme;
 mod sign_in;
+mod webdriver;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use regex::Regex;
 
@@ -158,5 +159,36 @@ fn files_are_small_say_what_they_are_and_have_names_from_the_field() {
         for vague in ["util", "common", "manager", "helper", "misc"] {
             assert!(!stem.contains(vague), "{name}");
         }
+    }
+}
+
+/// What `cargo tree` says of a choice of members: each crate with its features.
+fn built(choice: &[&str]) -> BTreeSet<String> {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--prefix", "none"])
+        .args(["--format", "{p} {f}"])
+        .args(choice)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&tree.stderr);
+    assert!(tree.status.success(), "{said}");
+    let lines = String::from_utf8(tree.stdout).unwrap();
+    let lines = lines.lines().map(|line| line.trim_end_matches(" (*)"));
+    lines.map(str::to_owned).collect()
+}
+
+/// Otherwise the tests run another binary than the one that is shipped, and every crate is built twice.
+#[test]
+fn whatever_is_tested_is_built_of_the_crates_that_are_shipped() {
+    let with_tests = built(&["--workspace", "-e", "normal,build,dev"]);
+    for shipped in [
+        ["-p", "refill", "-e", "normal,build"],
+        ["-p", "refill", "-e", "normal,build,dev"],
+    ] {
+        let shipped = built(&shipped);
+        assert!(shipped.len() > 200, "only {} crates", shipped.len());
+        let others: Vec<_> = shipped.difference(&with_tests).collect();
+        assert!(others.is_empty(), "other features in tests: {others:?}");
     }
 }
