@@ -20,6 +20,7 @@ use crate::intake::IntakeHandle;
 use crate::known::Known;
 use crate::nonces::NonceHandle;
 use crate::places::{Place, Places};
+use crate::pushes::PushHandle;
 use crate::rate::RateLimits;
 use crate::settings::Settings;
 
@@ -30,6 +31,7 @@ pub(crate) struct Front {
     pub(crate) publisher: PublisherHandle,
     pub(crate) intake: IntakeHandle,
     nonces: NonceHandle,
+    pub(crate) pushes: PushHandle,
     pub(crate) announcer: Announcer,
     pub(crate) backlog: Backlog,
     pub(crate) behind: Behind,
@@ -45,6 +47,7 @@ pub(crate) struct Front {
 pub(crate) struct BackRooms {
     pub(crate) intake: IntakeHandle,
     pub(crate) nonces: NonceHandle,
+    pub(crate) pushes: PushHandle,
     pub(crate) announcer: Announcer,
     pub(crate) backlog: Backlog,
     pub(crate) behind: Behind,
@@ -68,6 +71,7 @@ impl Front {
             publisher,
             intake: rooms.intake,
             nonces: rooms.nonces,
+            pushes: rooms.pushes,
             announcer: rooms.announcer,
             backlog: rooms.backlog,
             behind: rooms.behind,

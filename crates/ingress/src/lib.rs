@@ -27,6 +27,7 @@ mod nonces;
 mod places;
 mod products;
 mod push;
+mod pushes;
 mod rate;
 mod resend;
 mod router;

@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
-use domain::{Catalogue, Source, SupplierId};
+use domain::{Source, SupplierId};
 use queue::QueueName;
-use retry::Backoff;
 use store::StoreError;
 use store::life::{Fate, Moved, Pushed};
 use suppliers::{PushRefused, QueryCall};
@@ -20,13 +19,6 @@ use crate::answer::Refusal;
 use crate::body::Bounds;
 use crate::front::Front;
 use crate::meters;
-
-/// The pauses between tries to record a push whose order, or account, another transaction holds: about the first, then longer, up to the
-/// longest. Not all the same, because pushes that came together would otherwise meet again each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(80);
-/// How long it is tried. Then its supplier is to try again.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Why a push is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +94,7 @@ pub(crate) async fn hear(
         attempt: attempt.attempt,
         evidence: result.into_evidence(Source::Push),
     };
-    for order in record(&front, pushed, &known.catalogue).await? {
+    for order in front.pushes.record(pushed).await? {
         let trace = order.traceparent.as_deref().and_then(TraceParent::parse);
         let mut span = Span::after(trace.as_ref(), "push", Kind::Server, begun);
         span.note("order", order.key.order);
@@ -111,28 +103,6 @@ pub(crate) async fn hear(
         hint(&front, order, trace);
     }
     Ok(adapter.push_answer())
-}
-
-/// Nobody waits here for a lock with a connection in hand: pushes for one account whose rows somebody keeps locked would take them all.
-async fn record(
-    front: &Front,
-    pushed: Pushed,
-    catalogue: &Catalogue,
-) -> Result<Vec<Moved>, NotTaken> {
-    let mut pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE).with_jitter();
-    let begun = Instant::now();
-    loop {
-        let store = &front.store;
-        let recorded = store.record_pushes(vec![pushed.clone()], catalogue).await?;
-        if recorded.held.is_empty() {
-            return Ok(recorded.moved);
-        }
-        let pause = pauses.next_delay();
-        if begun.elapsed() + pause > PATIENCE {
-            return Err(StoreError::Locked.into());
-        }
-        tokio::time::sleep(pause).await;
-    }
 }
 
 /// Tells whoever is next. Not waited for: what gets lost is found by the sweepers.

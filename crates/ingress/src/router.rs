@@ -181,6 +181,7 @@ mod tests {
     use crate::intake::IntakeHandle;
     use crate::known::Known;
     use crate::nonces::NonceHandle;
+    use crate::pushes::PushHandle;
     use crate::settings::Settings;
 
     const SECRET: &str = "7c1d0e4b92f5484cbd83c1d20b6a55e9";
@@ -221,6 +222,7 @@ mod tests {
         let rooms = BackRooms {
             intake: IntakeHandle::new(store.clone(), 1).0,
             nonces: NonceHandle::new(store.clone(), 1).0,
+            pushes: PushHandle::new(store.clone(), known.clone(), 1).0,
             announcer,
             backlog: Backlog::default(),
             behind: Behind::default(),

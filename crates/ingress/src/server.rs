@@ -29,6 +29,7 @@ use crate::intake::{IntakeHandle, IntakeTask};
 use crate::known::KnownTask;
 use crate::meters;
 use crate::nonces::{NonceHandle, NonceTask};
+use crate::pushes::{PushHandle, PushTask};
 use crate::router::router;
 use crate::settings::{BadSetting, Settings};
 
@@ -46,6 +47,7 @@ pub struct Ingress {
     behind: BehindTask,
     intake: IntakeTask,
     nonces: NonceTask,
+    pushes: PushTask,
     announcer: AnnouncerTask,
 }
 
@@ -82,9 +84,12 @@ impl Ingress {
         );
         let (intake, intake_task) = IntakeHandle::new(store.clone(), settings.max_in_flight);
         let (nonces, nonce_task) = NonceHandle::new(store.clone(), settings.max_in_flight);
+        let (pushes, push_task) =
+            PushHandle::new(store.clone(), known.clone(), settings.max_in_flight);
         let rooms = BackRooms {
             intake,
             nonces,
+            pushes,
             announcer,
             backlog,
             behind,
@@ -97,6 +102,7 @@ impl Ingress {
             behind: behind_task,
             intake: intake_task,
             nonces: nonce_task,
+            pushes: push_task,
             announcer: announcer_task,
         })
     }
@@ -111,6 +117,7 @@ impl Ingress {
         tasks.spawn(self.behind.run(over.clone()));
         tasks.spawn(self.intake.run(over.clone()));
         tasks.spawn(self.nonces.run(over.clone()));
+        tasks.spawn(self.pushes.run(over.clone()));
         tasks.spawn(self.announcer.run(over.clone()));
         let doorway = Doorway::new(&self.front);
         doorway.keep(listener, &shutdown).await;

@@ -70,6 +70,33 @@ impl StoreError {
     }
 }
 
+/// Works on all that is asked at once. What fails because of one of them is tried with each alone, so that it is the only one that fails.
+pub(crate) async fn each_told<'a, A, T, W>(
+    asked: &'a [A],
+    work: impl Fn(&'a [A]) -> W,
+) -> Vec<Result<T, StoreError>>
+where
+    W: Future<Output = Result<Vec<Result<T, StoreError>>, StoreError>>,
+{
+    let error = match work(asked).await {
+        Ok(told) => return told,
+        Err(error) => error,
+    };
+    if let Some(told) = error.for_many(asked.len()) {
+        return told.into_iter().map(Err).collect();
+    }
+    if asked.len() == 1 {
+        return vec![Err(error)];
+    }
+    let mut told = Vec::with_capacity(asked.len());
+    for one in asked {
+        let answer = work(std::slice::from_ref(one)).await;
+        let missing = || StoreError::unreadable("work without an answer");
+        told.push(answer.and_then(|mut answer| answer.pop().ok_or_else(missing)?));
+    }
+    told
+}
+
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(code) = error.code() else {

@@ -1,7 +1,7 @@
 //! An order's life in the database: read under its row lock, decided by `domain::life`, written as a whole.
 //!
-//! All that happens to orders after intake comes through `happen`, in sets: `claim`, `record`, `record_pushes`, and what persons
-//! decide (`person`).
+//! All that happens to orders after intake comes through `happen`, in sets: `claim`, `record`, what suppliers push (`pushes`), and
+//! what persons decide (`person`).
 //! Two statements read (`load`), the decision is made here in memory, and a handful of statements write (`write`), each for the
 //! whole set.
 
@@ -9,6 +9,7 @@ mod happen;
 mod held;
 mod load;
 mod person;
+mod pushes;
 mod room;
 mod rows;
 mod write;
@@ -24,6 +25,7 @@ use domain::{
 use crate::{Store, StoreError};
 pub use held::Locking;
 pub use person::{NotSettled, Settlement};
+pub use pushes::{Heard, Pushed};
 pub use room::Room;
 
 use happen::{Act, Done, Happening};
@@ -73,17 +75,6 @@ pub struct Outcome {
     pub key: OrderKey,
     /// The claim that made the call.
     pub epoch: Epoch,
-    /// Which attempt.
-    pub attempt: AttemptNo,
-    /// What was heard.
-    pub evidence: Evidence,
-}
-
-/// What a supplier's push said; its signature has been checked and its reference looked up (`find_references`).
-#[derive(Clone, Debug)]
-pub struct Pushed {
-    /// Which order.
-    pub key: OrderKey,
     /// Which attempt.
     pub attempt: AttemptNo,
     /// What was heard.
@@ -176,29 +167,6 @@ impl Store {
             })
             .collect();
         self.happen_in_rounds(Act::of("record", locking), happenings, catalogue)
-            .await
-    }
-
-    /// Records what suppliers pushed, unless another transaction holds what it needs. Answer only when this has returned, and only
-    /// those whose orders are not held.
-    pub async fn record_pushes(
-        &self,
-        pushes: Vec<Pushed>,
-        catalogue: &Catalogue,
-    ) -> Result<Recorded, StoreError> {
-        let happenings = pushes
-            .into_iter()
-            .map(|pushed| Happening {
-                key: pushed.key,
-                event: Event::Push {
-                    attempt: pushed.attempt,
-                    verdict: pushed.evidence.verdict.clone(),
-                },
-                evidence: Some(pushed.evidence),
-                note: None,
-            })
-            .collect();
-        self.happen_in_rounds(Act::of("push", Locking::Skip), happenings, catalogue)
             .await
     }
 

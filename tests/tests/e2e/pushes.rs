@@ -238,3 +238,32 @@ async fn a_push_is_answered_only_when_it_is_kept() {
     assert_eq!(scene.merchant.order_info("p").await["status"], 2);
     scene.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pushes_for_one_account_that_come_together_are_all_taken() {
+    let mut scene = Scene::start().await;
+    let extra = r#"{"holder":"Wang","phone":"13800138000"}"#;
+    let item = |n| Item {
+        attach: Some(extra.into()),
+        ..Item::new(format!("p{n}"), ACCOUNT)
+    };
+    let items: Vec<Item> = (0..200).map(item).collect();
+    scene.merchant.order_items("p", "FUEL100", &items).await;
+    let accepted =
+        "SELECT string_agg(reference, ' ') FROM attempts WHERE state = 1 HAVING count(*) = 200";
+    let references = until(
+        "the supplier's acceptance",
+        async || Some(scene.ground.ask(accepted).await).filter(|all| !all.is_empty()),
+        || scene.platform.log_tail(),
+    )
+    .await;
+    let pushes = references.split(' ').map(async |reference| {
+        let success = Form::success(reference, ACCOUNT).signed(SWIFT_KEY);
+        success.push(&scene, "swift").await
+    });
+    let answers = futures::future::join_all(pushes).await;
+    let refused = answers.iter().filter(|(http, _)| *http != StatusCode::OK);
+    assert_eq!(refused.count(), 0, "each moves the balance of one account");
+    scene.merchant.wait_for_all_reports(&scene.outside).await;
+    scene.end().await;
+}

@@ -7,6 +7,7 @@ use futures::future::join_all;
 use tokio_postgres::types::ToSql;
 
 use super::{BatchClaim, Intake, SignedRequest, find_stored};
+use crate::error::each_told;
 use crate::session::{Session, in_ms};
 use crate::{Store, StoreError};
 
@@ -76,22 +77,7 @@ struct Found {
 impl Store {
     /// Uses up the nonces of requests that store nothing. The answers are in their order.
     pub async fn use_nonces(&self, uses: &[NonceUse]) -> Vec<Used> {
-        match self.use_nonces_once(uses).await {
-            Ok(used) => used,
-            Err(error) => match error.for_many(uses.len()) {
-                Some(told) => told.into_iter().map(Err).collect(),
-                None if uses.len() == 1 => vec![Err(error)],
-                None => {
-                    let mut told = Vec::with_capacity(uses.len());
-                    for one in uses {
-                        let used = self.use_nonces_once(std::slice::from_ref(one)).await;
-                        let missing = || StoreError::unreadable("a nonce without an answer");
-                        told.push(used.and_then(|mut used| used.pop().ok_or_else(missing)?));
-                    }
-                    told
-                }
-            },
-        }
+        each_told(uses, |some| self.use_nonces_once(some)).await
     }
 
     async fn use_nonces_once(&self, uses: &[NonceUse]) -> Result<Vec<Used>, StoreError> {
