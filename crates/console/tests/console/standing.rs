@@ -109,3 +109,27 @@ async fn a_supplier_whose_calls_bring_nothing_usable_is_an_alarm_though_it_has_n
     console.close().await;
     ground.end().await;
 }
+
+#[tokio::test]
+async fn what_becomes_of_a_suppliers_calls_is_seen_though_another_has_many_more() {
+    let ground = Ground::new().await;
+    let attempts = |supplier: &str, from: u32, to: u32| {
+        format!(
+            "INSERT INTO attempts (business_id, order_code, attempt_no, supplier_id, reference, sku, cost, state, first_call_at, last_call_at)
+             SELECT business_id, (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint - 10000 + n), 12, '0') || '70008000000000000000')::uuid,
+                    1, '{supplier}', 'r' || n, 'sku', 1, 1, now(), now()
+             FROM (SELECT business_id FROM businesses LIMIT 1) b, generate_series({from}, {to}) n"
+        )
+    };
+    // A code a millisecond, within the last ten seconds.
+    for rows in [attempts("small", 1, 30), attempts("large", 31, 330)] {
+        ground.sql(&rows).await.unwrap();
+    }
+    let outcomes = ground.store.supplier_outcomes().await.unwrap();
+    let seen: Vec<_> = outcomes
+        .iter()
+        .map(|of| (of.supplier.as_str(), of.open))
+        .collect();
+    assert_eq!(seen, [("large", 300), ("s1", 1), ("small", 30)]);
+    ground.end().await;
+}

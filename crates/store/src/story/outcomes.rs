@@ -10,9 +10,10 @@ use crate::{Store, StoreError};
 
 /// How far back a supplier's attempts are looked at.
 pub const OUTCOMES_OF: Duration = Duration::from_mins(15);
-/// The newest attempts of each business, and of all together, that are looked at.
-const OF_EACH: i64 = 200;
+/// The newest attempts of all businesses that are looked at, each with its part of them, and of each that many at least. Whom one supplier
+/// keeps busy must not hide for long what becomes of the few that go to another.
 const OF_ALL: i64 = 20_000;
+const OF_EACH: i64 = 200;
 
 /// What became of a supplier's newest attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +54,8 @@ impl Store {
                             (avg(extract(epoch FROM closed_at - first_call_at)) * 1000)::bigint
                      FROM (SELECT a.* FROM businesses s CROSS JOIN LATERAL (
                                SELECT supplier_id, state, last_verdict, closed_at, first_call_at FROM attempts
-                               WHERE business_id = s.business_id AND order_code >= $1 ORDER BY order_code DESC LIMIT $2) a
+                               WHERE business_id = s.business_id AND order_code >= $1 ORDER BY order_code DESC
+                               LIMIT greatest($2, $3 / nullif((SELECT count(*) FROM businesses), 0))) a
                            LIMIT $3) newest
                      GROUP BY supplier_id ORDER BY supplier_id",
                 )
