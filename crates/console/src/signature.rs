@@ -1,9 +1,12 @@
 //! Why a merchant's signature is wrong: the string to sign, where theirs differs from it, and the usual mistakes, tried one by one
 //! with the account's keys. A private key is never asked for, and refused where one is pasted.
 
+use std::sync::LazyLock;
+
 use domain::catalogue::{Business, BusinessKey, KeyKind};
 use domain::{Catalogue, UnixMs};
 use openapi::{AuthHeaders, DatedKey, SignType, VerifyingKey, VerifyingKeys};
+use regex::Regex;
 
 use crate::tongue::Words;
 
@@ -11,6 +14,17 @@ use crate::tongue::Words;
 const WINDOW_MS: u32 = 300_000;
 /// The bytes that are shown around a difference.
 const AROUND: usize = 16;
+
+/// How a private key begins in base64, whichever kind and however long: a sequence (of three ways to write its length) that has a version,
+/// 0 or 1, as its first member. Public keys, certificates and signatures have none.
+static BARE_KEY: LazyLock<Regex> = LazyLock::new(|| {
+    let begins = "MI[I-L].{2}[AQgw]IBA[A-Za-f]|MI[E-H].AgE[AB]|M[A-H].CAQ[A-H]";
+    #[expect(
+        clippy::expect_used,
+        reason = "it is written here, and tests match with it"
+    )]
+    Regex::new(begins).expect("an expression")
+});
 
 /// What somebody has pasted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,10 +66,15 @@ pub(crate) struct Difference {
 }
 
 impl Pasted {
-    /// Whether something in it must not be here.
+    /// Whether something in it must not be here: a key with its frame, or bare, as many programs keep it, on one line or several.
     pub(crate) fn holds_private_key(&self) -> bool {
-        let parts = [&self.headers, &self.body, &self.theirs];
-        parts.iter().any(|part| part.contains("PRIVATE KEY"))
+        let holds = |part: &String| {
+            let bare: String = part.split_whitespace().collect();
+            part.contains("PRIVATE KEY") || BARE_KEY.is_match(&bare)
+        };
+        [&self.headers, &self.body, &self.theirs]
+            .into_iter()
+            .any(holds)
     }
 
     /// As browsers send a text, every line ends with CR LF, whatever was pasted.

@@ -207,3 +207,38 @@ fn headers_that_cannot_be_read_say_which_rule_they_break() {
     let found = examine(&pasted, &Catalogue::default(), NOW);
     assert!(found.unreadable.unwrap().contains("13 digits"));
 }
+
+#[test]
+fn a_private_key_is_known_by_how_it_begins() {
+    let pasted = |text: &str| Pasted {
+        theirs: text.into(),
+        ..Pasted::default()
+    };
+    // RSA of 1024, 2048 and 4096 bits as PKCS#8 and as PKCS#1, a curve as SEC1 and as PKCS#8, Ed25519.
+    for private in [
+        "MIICeAIBADANBgkqhkiG9w0B",
+        "MIIEvAIBADANBgkqhkiG9w0B",
+        "MIIJQQIBADANBgkqhkiG9w0B",
+        "MIICXgIBAAKBgQC1fc35BrBF",
+        "MIIEogIBAAKCAQEAnOZT5bxV",
+        "MIIJJwIBAAKCAgEAvSRRRECP",
+        "MHcCAQEEILXmk0lxX5+ZF10V",
+        "MIGHAgEAMBMGByqGSM49AgEG",
+        "MC4CAQAwBQYDK2VwBCIEIOGm",
+    ] {
+        let (first, rest) = private.split_at(7);
+        for written in [format!("key={private}"), format!("{first}\r\n  {rest}")] {
+            assert!(pasted(&written).holds_private_key(), "{written}");
+        }
+    }
+    // The same keys' public halves, and a signature.
+    for public in [
+        "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC1",
+        "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKC",
+        "MIICCgKCAgEAvSRRRECPkfEeRKY0nKdQBrEiUEkb",
+        "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEhBZA",
+        "sign: kq0mR3V+PzT1m5xGv7o2Jw==",
+    ] {
+        assert!(!pasted(public).holds_private_key(), "{public}");
+    }
+}
