@@ -14,6 +14,7 @@ pub(crate) mod gates;
 pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod migrate;
+mod moment;
 pub(crate) mod operator;
 pub(crate) mod order;
 pub(crate) mod queue;

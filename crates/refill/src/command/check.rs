@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use domain::{Money, SupplierId, UnixMs};
 use serde::Deserialize;
 use store::{BillCheck, BillLine, Check, Store};
 
+use crate::command::moment::moment;
 use crate::settings::Settings;
 
 /// The most lines that a bill may have.
@@ -33,19 +33,6 @@ pub(crate) struct Flags {
     /// Whose bill it is.
     #[arg(long, value_name = "ID", requires = "supplier_bill")]
     supplier: Option<String>,
-}
-
-fn moment(text: &str) -> Result<UnixMs, String> {
-    let at = humantime::parse_rfc3339(text).ok().or_else(|| {
-        let ago = humantime::parse_duration(text).ok()?;
-        SystemTime::now().checked_sub(ago)
-    });
-    at.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok())
-        .as_ref()
-        .map(Duration::as_millis)
-        .and_then(|ms| i64::try_from(ms).ok())
-        .map(UnixMs)
-        .ok_or_else(|| "a moment like 2026-01-31T00:00:00Z, or a span before now like 24h".into())
 }
 
 /// Checks; exit code 1 if anything does not hold.

@@ -1,6 +1,5 @@
 //! `refill callback parked|resend|jobs|pause|resume|cancel`: reports that were given up, and jobs that send reports again.
 
-use anyhow::Context;
 use console::{actions, told};
 use domain::{BusinessId, OrderCode, UnixMs};
 use store::Store;
@@ -9,6 +8,7 @@ use store::resend::{JobOrder, Resend, ResendRequest};
 use uuid::Uuid;
 
 use crate::command::doubt::Operator;
+use crate::command::moment::moment;
 use crate::settings::Settings;
 
 /// How many jobs are listed.
@@ -23,8 +23,8 @@ pub(crate) struct Flags {
     #[command(flatten)]
     which: Which,
     /// … to before this moment; now, if it is not given.
-    #[arg(long, requires = "from", value_name = "TIME")]
-    to: Option<humantime::Timestamp>,
+    #[arg(long, requires = "from", value_name = "WHEN", value_parser = moment)]
+    to: Option<UnixMs>,
     /// Only those that were given up, not those that were delivered.
     #[arg(long)]
     only_parked: bool,
@@ -56,9 +56,9 @@ struct Which {
     /// Those that were given up.
     #[arg(long)]
     parked: bool,
-    /// Those of orders that were placed from this moment on, like 2026-11-24T08:00:00Z.
-    #[arg(long, value_name = "TIME")]
-    from: Option<humantime::Timestamp>,
+    /// Those of orders that were placed from this moment on, like 2026-11-24T08:00:00+08:00, or 24h ago.
+    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    from: Option<UnixMs>,
 }
 
 /// The flags of `refill callback jobs`.
@@ -114,19 +114,11 @@ fn which(flags: &Flags) -> anyhow::Result<Resend> {
         Which {
             from: Some(from), ..
         } => {
-            let to = flags.to.map_or_else(std::time::SystemTime::now, Into::into);
-            let (from, to) = (unix_ms((*from).into())?, unix_ms(to)?);
-            actions::placed(from, to)?
+            let now = || moment("0s").map_err(anyhow::Error::msg);
+            actions::placed(*from, flags.to.map_or_else(now, Ok)?)?
         }
         Which { .. } => Resend::Parked,
     })
-}
-
-fn unix_ms(at: std::time::SystemTime) -> anyhow::Result<UnixMs> {
-    let since = at
-        .duration_since(std::time::UNIX_EPOCH)
-        .context("--from, --to: must be after 1970")?;
-    Ok(UnixMs(i64::try_from(since.as_millis())?))
 }
 
 /// The flags of `refill callback parked`.
