@@ -104,8 +104,8 @@ pub struct ResendJob {
 /// Why a job is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum NoJob {
-    /// The order or the batch is not there.
-    #[error("there is no such order or batch")]
+    /// The business, or its order or batch, is not there.
+    #[error("there is no such business, or it has no such order or batch")]
     NothingNamed,
     /// Too many already.
     #[error("{MOST_OPEN} jobs of this business are open already")]

@@ -67,17 +67,22 @@ pub(super) async fn span(
                 batch: row.get(2),
             })
         }
-        Resend::Parked => Some(Span {
+        Resend::Parked => is_known(tx, business).await?.then(|| Span {
             low: Uuid::nil(),
             high: Uuid::max(),
             batch: None,
         }),
-        Resend::Placed(from, to) => Some(Span {
+        Resend::Placed(from, to) => is_known(tx, business).await?.then(|| Span {
             low: first_code_at(*from),
             high: first_code_at(*to),
             batch: None,
         }),
     })
+}
+
+async fn is_known(tx: &Transaction<'_>, business: &str) -> Result<bool, StoreError> {
+    let known = "SELECT FROM businesses WHERE business_id = $1";
+    Ok(tx.query_opt(known, &[&business]).await?.is_some())
 }
 
 /// Codes begin with the millisecond in which they were made.
