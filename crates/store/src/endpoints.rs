@@ -184,6 +184,20 @@ impl Store {
         Ok(resumed > 0)
     }
 
+    /// Forgets endpoints that are set aside and that no report waits for (the last was parked, or somebody paused what nobody has), once their
+    /// probe has been due for ten minutes: nothing would ever probe them. Hosts go with the last endpoint of theirs. Returns how many.
+    pub async fn forget_idle_endpoints(&self) -> Result<u64, StoreError> {
+        self.change(
+            "DELETE FROM endpoints e WHERE state = 1 AND probe_at < now() - interval '10 min' AND NOT EXISTS (
+                 SELECT FROM endpoints o WHERE e.endpoint = '//' || o.host AND o.endpoint <> e.endpoint)
+             AND NOT EXISTS (SELECT FROM callbacks WHERE endpoint = e.endpoint AND due_at IS NOT NULL AND round = 1 AND tries = 0)
+             AND NOT EXISTS (SELECT FROM callbacks WHERE endpoint = e.endpoint AND due_at IS NOT NULL AND round = 1 AND tries > 0)
+             AND NOT EXISTS (SELECT FROM callbacks WHERE endpoint = e.endpoint AND due_at IS NOT NULL AND round > 1)",
+            &[],
+        )
+        .await
+    }
+
     /// Parks reports that have waited for endpoints that are not well for longer than `days`, `limit` of them at most: they are
     /// sent on request. Returns how many.
     pub async fn park_long_set_aside(&self, days: i32, limit: i64) -> Result<u64, StoreError> {

@@ -424,3 +424,34 @@ async fn twenty_bad_endpoints_of_two_hundred_disturb_nobody_but_themselves() {
     serving.await.unwrap();
     scene.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_nothing_waits_for_is_not_set_aside_for_ever() {
+    let mut scene = Scene::start().await;
+    let order = |what: &str, at: &str| {
+        let told = scene.platform.tool(&["endpoint", what, at, "--as", "wang"]);
+        let said = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert!(told.status.success(), "{said}");
+    };
+    for at in ["nobody.example", "//nobody.example"] {
+        order("pause", at);
+        order("resume", at);
+    }
+    order("pause", "paused.example");
+    let known =
+        "SELECT string_agg(endpoint || ' ' || state, ', ' ORDER BY endpoint) FROM endpoints";
+    let all = "//nobody.example 1, https://nobody.example 1, https://paused.example 3";
+    assert_eq!(scene.ground.ask(known).await, all);
+    scene.platform.stop();
+    let long_due = "UPDATE endpoints SET probe_at = now() - interval '11 min'";
+    scene.ground.ask(long_due).await;
+    tokio::task::block_in_place(|| scene.platform.go_on());
+    // The endpoint goes, with it the host at the next clearing, and what a person has paused stays.
+    until_it_is(
+        &scene,
+        known,
+        "//nobody.example 1, https://paused.example 3",
+    )
+    .await;
+    scene.end().await;
+}
