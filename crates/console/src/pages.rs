@@ -18,15 +18,31 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
+use axum::extract::{FromRequestParts, Query};
 use axum::http::header::{CONTENT_TYPE, HeaderName};
+use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use serde::de::DeserializeOwned;
 
 use crate::desk::Desk;
 use crate::door;
 use crate::frame::local;
 use crate::trouble::Trouble;
+
+/// What an address says behind its question mark; what cannot be read there is told on a page, as with forms.
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Trouble> {
+        let asked = Query::from_request_parts(parts, state).await;
+        let Query(asked) = asked.map_err(|_| Trouble::Unreadable("what the address asks for"))?;
+        Ok(Self(asked))
+    }
+}
 
 /// All addresses, behind the door.
 pub(crate) fn router(desk: Arc<Desk>) -> Router {

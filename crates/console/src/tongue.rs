@@ -61,6 +61,7 @@ words! {
     // Lists.
     oldest_first: "oldest first", "按时间从早到晚";
     newest_first: "newest first", "按时间从晚到早";
+    newest_orders_first: "newest orders first", "按订单从新到旧";
     next_page: "Next page →", "下一页 →";
     since: "since", "起始于";
     time: "Time", "时间";
@@ -332,7 +333,7 @@ words! {
     m_no_body: "Only the headers were signed, not the body.", "只签名了请求头，未包含请求体。";
     // What needs somebody.
     needs_somebody: "What needs somebody now", "当前需要处理";
-    all_quiet: "Nothing.", "无。";
+    all_quiet: "No alarm.", "没有告警。";
     in_runbook: "in the runbook:", "运维手册章节：";
     a_role_gone: "No process runs of the role", "没有运行中的实例，角色：";
     a_broker_blocked: "The broker takes no messages of", "消息队列拒收以下角色的消息";

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use askama::Template;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Extension, Form, Query, State};
+use axum::extract::{Extension, Form, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{AppendHeaders, Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use super::{Peer, Token, address, at_the_next_beat, set_cookie};
 use crate::actions::{Action, Actor, is_operator_name};
 use crate::desk::Desk;
 use crate::frame::{Frame, local};
+use crate::pages::Asked;
 use crate::tongue::Words;
 use crate::trouble::Trouble;
 
@@ -37,7 +38,7 @@ pub(super) struct Next {
     next: String,
 }
 
-pub(super) async fn form(frame: Frame, Query(next): Query<Next>) -> Result<Response, Trouble> {
+pub(super) async fn form(frame: Frame, Asked(next): Asked<Next>) -> Result<Response, Trouble> {
     page(frame, local(&next.next), false)
 }
 

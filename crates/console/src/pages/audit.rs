@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::Deserialize;
 use store::audit::AuditLine;
 
-use super::{Page, page};
+use super::{Asked, Page, page};
 use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::lists::{Listed, audit_of};
@@ -37,7 +37,7 @@ pub(super) struct Which {
 pub(super) async fn audit(
     State(desk): State<Arc<Desk>>,
     frame: Frame,
-    Query(which): Query<Which>,
+    Asked(which): Asked<Which>,
 ) -> Page {
     let (by, object) = (which.by.trim().to_owned(), which.object.trim().to_owned());
     let of = audit_of(&by.replace('\0', ""), &object.replace('\0', ""));

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::Form;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use domain::{BusinessId, Money, OrderState};
 use serde::Deserialize;
 use store::reads::BatchView;
 
 use super::orders::take_back;
-use super::{Page, page};
+use super::{Asked, Page, page};
 use crate::actions::Named;
 use crate::desk::Desk;
 use crate::frame::Frame;
@@ -88,7 +88,7 @@ pub(super) async fn batch(
     State(desk): State<Arc<Desk>>,
     frame: Frame,
     Path(business): Path<String>,
-    Query(which): Query<Which>,
+    Asked(which): Asked<Which>,
 ) -> Page {
     let from = batch_place(which.from);
     let id = BusinessId::new(business.as_str());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use domain::catalogue::Business;
 use domain::product::Price;
 use domain::{BusinessId, OrderCode};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use store::reads::BalanceView;
 use store::story::{BalanceLine, LedgerLine};
 
-use super::{Page, page};
+use super::{Asked, Page, page};
 use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::lists::{Listed, ledger_place};
@@ -37,7 +37,7 @@ pub(super) struct After {
 pub(super) async fn businesses(
     State(desk): State<Arc<Desk>>,
     frame: Frame,
-    Query(after): Query<After>,
+    Asked(after): Asked<After>,
 ) -> Page {
     let after = after.after.replace('\0', "");
     let Listed { rows, next } = desk.businesses(&after).await?;
@@ -78,7 +78,7 @@ pub(super) async fn business(
     State(desk): State<Arc<Desk>>,
     frame: Frame,
     Path(id): Path<String>,
-    Query(before): Query<Before>,
+    Asked(before): Asked<Before>,
 ) -> Page {
     if id.contains('\0') {
         return Err(Trouble::Nowhere);

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Form, Path, State};
 use domain::{BusinessId, OrderCode};
 use serde::Deserialize;
 use store::callbacks::ParkedReport;
 use store::reads::OrderName;
 use store::resend::{JobOrder, JobState, Resend, ResendJob, ResendRequest};
 
-use super::{Page, back, page};
+use super::{Asked, Page, back, page};
 use crate::actions;
 use crate::desk::Desk;
 use crate::frame::Frame;
@@ -41,7 +41,7 @@ pub(super) struct Place {
 pub(super) async fn callbacks(
     State(desk): State<Arc<Desk>>,
     frame: Frame,
-    Query(place): Query<Place>,
+    Asked(place): Asked<Place>,
 ) -> Page {
     let business = place.business.trim().replace('\0', "");
     let only = (!business.is_empty()).then(|| BusinessId::new(business.as_str()));

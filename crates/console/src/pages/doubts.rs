@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Form, Path, State};
 use domain::OrderCode;
 use serde::Deserialize;
 use store::doubt_desk::OpenCase;
 
-use super::{Page, back, page};
+use super::{Asked, Page, back, page};
 use crate::actions::{self, Saying};
 use crate::desk::Desk;
 use crate::frame::Frame;
@@ -39,7 +39,7 @@ pub(super) struct After {
 pub(super) async fn doubts(
     State(desk): State<Arc<Desk>>,
     frame: Frame,
-    Query(after): Query<After>,
+    Asked(after): Asked<After>,
 ) -> Page {
     let title = frame.w.doubts;
     cases(&desk, frame, title, "doubt", after).await
@@ -49,7 +49,7 @@ pub(super) async fn doubts(
 pub(super) async fn discrepancies(
     State(desk): State<Arc<Desk>>,
     frame: Frame,
-    Query(after): Query<After>,
+    Asked(after): Asked<After>,
 ) -> Page {
     let title = frame.w.discrepancies;
     cases(&desk, frame, title, "discrepancy", after).await

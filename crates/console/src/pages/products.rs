@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use domain::Catalogue;
 use domain::catalogue::Route;
 use domain::product::{Face, Product};
 use serde::Deserialize;
 
-use super::{Page, page};
+use super::{Asked, Page, page};
 use crate::desk::Desk;
 use crate::frame::Frame;
 use crate::lists::Listed;
@@ -56,7 +56,7 @@ pub(super) struct After {
 pub(super) async fn products(
     State(desk): State<Arc<Desk>>,
     frame: Frame,
-    Query(after): Query<After>,
+    Asked(after): Asked<After>,
 ) -> Page {
     let Listed { rows, next } = desk.products(&after.after);
     page(&ProductsPage {

@@ -118,12 +118,39 @@ async fn the_signature_page_takes_what_is_pasted_and_never_a_private_key() {
         "{page}"
     );
     assert!(!page.contains("<script>alert"), "{page}");
-    let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----";
-    let refused = viewer
-        .post("/signature", &[("headers", headers), ("body", key)])
-        .await;
-    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(!refused.text().await.unwrap().contains("MIIEvQ"));
+    let framed = "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----";
+    let bare = "key=MIIEvQIBADANBgkqhkiG9w0BAQEFAASC";
+    for key in [framed, bare] {
+        let refused = viewer
+            .post(
+                "/signature",
+                &[("headers", headers), ("body", ""), ("theirs", key)],
+            )
+            .await;
+        assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(!refused.text().await.unwrap().contains("MIIEvQ"));
+    }
+    console.close().await;
+    ground.end().await;
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_read_is_told_on_a_page() {
+    let ground = Ground::new().await;
+    let console = ground.open().await;
+    let viewer = console.signed_in("viewer").await;
+    for path in [
+        "/batches/b1",
+        "/audit?before=x",
+        "/businesses?after=1&after=2",
+    ] {
+        let (status, page) = viewer.read(path).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(
+            page.contains("<nav") && page.contains("what the address asks for"),
+            "{path}: {page}"
+        );
+    }
     console.close().await;
     ground.end().await;
 }
