@@ -12,12 +12,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use console::actions::{self, Actor, NotDone, Saying};
+use domain::Money;
 use simulator::MerchantClient;
 use store::Store;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use self::orders::{Batch, batches};
 use self::progress::{Progress, watch};
+use self::reconcile::Balance;
 use self::stage::Stage;
 use super::dev::{self, Listen, Platform};
 use super::first_admin;
@@ -26,6 +29,8 @@ use crate::settings::Settings;
 
 /// How long the demo may take, once its orders are in.
 const PATIENCE: Duration = Duration::from_mins(3);
+/// How often to look whether an earlier run's orders have ended.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The flags of `refill demo`.
 #[derive(Debug, clap::Args)]
@@ -120,7 +125,8 @@ async fn show(
         stage::BUSINESS,
         &stage.merchant_private_key,
     )?;
-    let before = reconcile::balance(&client).await?;
+    let store = &platform.process.store;
+    let before = quiet(&client, store, stage).await?;
     let batches = batches(flags.orders);
     println!(
         "\n{} signed batches with {} orders:",
@@ -131,8 +137,7 @@ async fn show(
         send(&client, batch).await?;
     }
     let mut progress = Progress::new(flags.orders);
-    let store = &platform.process.store;
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PATIENCE;
     let settled = watch(
         &client,
         &batches,
@@ -149,6 +154,29 @@ async fn show(
     let sums = reconcile::reconcile(&client, &batches, stage, before).await?;
     let check = store.check(None).await?;
     Ok(sums.print(check.holds(), platform, stage))
+}
+
+/// The balance, once no order of an earlier run is open: what ended in the middle of this one would be paid by its balance.
+async fn quiet(client: &MerchantClient, store: &Store, stage: &Stage) -> anyhow::Result<Balance> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut balance = reconcile::balance(client).await?;
+    if balance.held != Money::ZERO {
+        println!(
+            "\nOrders of an earlier run are open, {} yuan held: they end first …",
+            balance.held
+        );
+    }
+    while balance.held != Money::ZERO {
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "orders of an earlier run are still open, {} yuan held; take another folder for --data",
+            balance.held
+        );
+        settle(store, stage).await?;
+        tokio::time::sleep(LOOK_EVERY).await;
+        balance = reconcile::balance(client).await?;
+    }
+    Ok(balance)
 }
 
 async fn send(client: &MerchantClient, batch: &Batch) -> anyhow::Result<()> {

@@ -17,7 +17,7 @@ const PAGE: usize = 100;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Balance {
     amount: Money,
-    held: Money,
+    pub(super) held: Money,
 }
 
 /// What was counted, from both sides.
