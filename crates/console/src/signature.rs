@@ -218,6 +218,7 @@ fn bodies(body: &str) -> Vec<(String, Option<Sentence>)> {
         ),
         (format!("{body}\n"), Some(|w| w.m_line_end)),
         (compact(body), Some(|w| w.m_compact)),
+        (format!("&{body}"), Some(|w| w.m_joined)),
         (String::new(), Some(|w| w.m_no_body)),
     ]
 }

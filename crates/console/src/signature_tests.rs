@@ -99,6 +99,7 @@ fn each_usual_mistake_is_named() {
         (BODY.replace('\n', "\r\n"), ENGLISH.m_crlf),
         (format!("{BODY}\n"), ENGLISH.m_line_end),
         (compacted, ENGLISH.m_compact),
+        (format!("&{BODY}"), ENGLISH.m_joined),
         (String::new(), ENGLISH.m_no_body),
         ("something else".into(), ENGLISH.m_other_key),
     ] {

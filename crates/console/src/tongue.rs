@@ -330,6 +330,7 @@ words! {
     m_crlf: "The body was signed with CR LF line ends and sent with LF.", "签名时请求体换行为 CRLF，发送时为 LF。";
     m_line_end: "The body was signed with another line end after its last line than it was sent with.", "签名与发送的请求体末尾换行不一致。";
     m_compact: "Compact JSON was signed, and JSON with white space was sent: sign the bytes that are sent.", "签名的是紧凑 JSON，发送的却含空白：须对实际发送的字节签名。";
+    m_joined: "An & was signed between the headers and the body: the body follows them at once.", "签名时在请求头与请求体之间加了“&”：两者应直接相连。";
     m_no_body: "Only the headers were signed, not the body.", "只签名了请求头，未包含请求体。";
     // What needs somebody.
     needs_somebody: "What needs somebody now", "当前需要处理";
