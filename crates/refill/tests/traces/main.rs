@@ -187,7 +187,7 @@ async fn a_batch_that_is_announced_late_and_an_order_that_is_looked_at_again_go_
     let (ground, outside, collector, mut fleet) = prepared().await;
     let mut cut_off = settings(&collector.url).to_vec();
     cut_off.push(("AMQP_URL", "amqp://nobody:nothing@127.0.0.1:1/%2f"));
-    fleet.start("ingress", &cut_off).await;
+    fleet.begin("ingress", &cut_off).await;
     let mut merchant = Merchant::new(&fleet.openapi, &outside);
     // Charged later and never pushed: only a look finds it out.
     merchant

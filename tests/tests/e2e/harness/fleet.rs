@@ -179,6 +179,12 @@ impl Fleet {
     /// Starts a role, or one more of it at an address of its own, with these settings besides; returns when it says that it is ready, and is
     /// connected to the broker.
     pub(crate) async fn start(&mut self, role: &'static str, settings: &[(&str, &str)]) {
+        let admin = self.begin(role, settings).await;
+        at_the_broker(&admin, || self.log(role)).await;
+    }
+
+    /// The same, but for the broker; returns where its admin server is.
+    pub(crate) async fn begin(&mut self, role: &'static str, settings: &[(&str, &str)]) -> String {
         let admin = servers::free_address().unwrap().to_string();
         let log = File::options()
             .create(true)
@@ -214,7 +220,7 @@ impl Fleet {
             || self.log(role),
         )
         .await;
-        at_the_broker(&admin, || self.log(role)).await;
+        admin
     }
 
     /// Stops the oldest process of a role in order; it must end by itself and say that all is well.
