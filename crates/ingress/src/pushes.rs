@@ -21,13 +21,13 @@ const SET: usize = 200;
 /// because processes that met once would otherwise meet again each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(80);
-/// How long it is tried. Then the supplier is to try again.
+/// How long it is tried, once it was held: others before it in line take none of this. Then the supplier is to try again.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 struct Waiting {
     pushed: Pushed,
-    /// When it is no longer tried.
-    until: Instant,
+    /// When it is no longer tried; from when it was first held.
+    until: Option<Instant>,
     told: oneshot::Sender<Heard>,
 }
 
@@ -59,7 +59,7 @@ impl PushHandle {
         let (told, answer) = oneshot::channel();
         let waiting = Waiting {
             pushed,
-            until: Instant::now() + PATIENCE,
+            until: None,
             told,
         };
         if self.inbox.send(waiting).await.is_err() {
@@ -115,10 +115,11 @@ impl PushTask {
             .unzip();
         let heard = self.store.record_pushes(&pushes, &catalogue).await;
         for ((pushed, (until, told)), heard) in pushes.into_iter().zip(waiting).zip(heard) {
+            let until = until.unwrap_or_else(|| Instant::now() + PATIENCE);
             if matches!(heard, Err(StoreError::Locked)) && Instant::now() < until {
                 self.held.push(Waiting {
                     pushed,
-                    until,
+                    until: Some(until),
                     told,
                 });
             } else {
