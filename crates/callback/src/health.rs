@@ -74,7 +74,13 @@ impl HealthLoop {
         let store = &self.sender.store;
         let (days, limit) = (self.settings.keep_tries_days, CLEARED);
         while store.forget_tries(days, limit).await? == CLEARED.unsigned_abs() {}
-        store.forget_idle_endpoints().await?;
+        let idle = store.forget_idle_endpoints().await?;
+        if idle > 0 {
+            tracing::info!(
+                endpoints = idle,
+                "endpoints forgotten that were set aside and that nothing waits for"
+            );
+        }
         let parked = store
             .park_long_set_aside(self.settings.keep_set_aside_days, limit)
             .await?;

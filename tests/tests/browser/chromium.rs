@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use crate::harness::outside::http;
 use crate::harness::until;
 use crate::webdriver::{Element, Session};
 
@@ -81,7 +82,7 @@ impl Browser {
             kind,
         };
         let server = format!("http://{at}");
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let http = http();
         until(
             "chromedriver",
             async || {

@@ -3,6 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::harness::outside::http;
+
 /// The field in which the standard names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -29,11 +31,11 @@ impl Session {
     /// Has the driver at this address start a browser.
     pub(crate) async fn start(driver: &str, capabilities: &Value) -> Answer<Self> {
         let mut session = Self {
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: http(),
             at: format!("{driver}/session"),
         };
         let wanted = json!({ "capabilities": { "alwaysMatch": capabilities } });
-        let started = session.ask(Method::POST, "", Some(&wanted)).await?;
+        let started = session.tell("", wanted).await?;
         let id = started["sessionId"].as_str().ok_or("no session")?;
         session.at = format!("{}/{id}", session.at);
         Ok(session)

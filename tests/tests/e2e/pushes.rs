@@ -6,7 +6,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::json;
 use simulator::Item;
 
-use crate::harness::outside::SWIFT_KEY;
+use crate::harness::outside::{SWIFT_KEY, http};
 use crate::harness::{Scene, until};
 
 /// A push in the shape of forms.
@@ -59,10 +59,6 @@ impl Form {
         let answer = http.post(url).form(&self.0).send().await.unwrap();
         (answer.status(), answer.text().await.unwrap())
     }
-}
-
-fn http() -> Client {
-    Client::builder().no_proxy().build().unwrap()
 }
 
 /// An order of `FUEL100` that stays in progress at the supplier, and our reference there.

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::Said;
-use crate::harness::outside::{at_the_broker, get};
+use crate::harness::outside::{at_the_broker, get, http};
 use crate::harness::{PATIENCE, Platform, until};
 
 pub(super) struct Role {
@@ -38,7 +38,7 @@ impl Role {
             .spawn()
             .unwrap();
         let admin = format!("http://{admin}");
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let http = http();
         until(
             name,
             async || http.get(format!("{admin}/livez")).send().await.ok(),

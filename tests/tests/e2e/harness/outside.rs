@@ -145,7 +145,7 @@ impl Drop for Outside {
 }
 
 /// For addresses without TLS: reading the machine's certificates would take longer than most calls.
-fn http() -> reqwest::Client {
+pub(crate) fn http() -> reqwest::Client {
     let http = reqwest::Client::builder().no_proxy().tls_certs_only([]);
     http.build().unwrap()
 }
