@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use traces::TraceParent;
 
+use crate::company;
 use crate::desk::Desk;
 use crate::dispatch::{Dispatch, Reserved, Work};
 use crate::meters;
@@ -37,44 +38,34 @@ impl LaneLoop {
         let mut newest: Option<OrderCode> = None;
         let mut marked_at = Instant::now();
         let mut look_at = Instant::now();
-        let mut held: Option<Delivery> = None;
+        let mut hints: Vec<Delivery> = vec![];
         let mut looks = 0_usize;
+        let mut room_then = self.claim_size;
         loop {
-            let first = if let Some(held) = held.take() {
-                held
-            } else {
-                tokio::select! {
-                    () = shutdown.cancelled() => break,
-                    first = self.deliveries.recv() => match first {
-                        Some(first) => first,
-                        None => break,
-                    },
+            if hints.is_empty() {
+                let came = self.deliveries.recv_many(&mut hints, self.claim_size);
+                if !matches!(shutdown.run_until_cancelled(came).await, Some(1..)) {
+                    break;
                 }
-            };
+            }
+            // More than suppliers had room for last time is no company to wait for.
+            company::gather(&mut self.deliveries, &mut hints, room_then, age).await;
             halt::at("order", "delivered").await;
             let desk = self.dispatch.desk();
             let Some((reserved, room)) = self.room(&desk, &shutdown).await else {
-                first.requeue();
                 break;
             };
+            room_then = room;
             let mut work = vec![];
-            if is_old(&first) && Instant::now() >= look_at {
+            let first = &hints[0];
+            if age(first) > BEHIND && Instant::now() >= look_at {
                 let begun = Instant::now();
                 looks = looks.wrapping_add(1);
-                work = self.overtakers(&first, room.div_ceil(2), looks).await;
+                work = self.overtakers(first, room.div_ceil(2), looks).await;
                 look_at = Instant::now() + LOOK_EVERY.max(begun.elapsed() * 3);
             }
-            if work.len() < room {
-                work.push(piece(first));
-            } else {
-                held = Some(first);
-            }
-            while work.len() < room.min(self.claim_size) {
-                match self.deliveries.try_recv() {
-                    Ok(delivery) => work.push(piece(delivery)),
-                    Err(_) => break,
-                }
-            }
+            let left = room.saturating_sub(work.len()).min(hints.len());
+            work.extend(hints.drain(..left).map(piece));
             for hint in work.iter().filter_map(|w| w.delivery.as_ref()) {
                 meters::hinted(&self.lane, hint);
                 newest = newest.max(Some(hint.key().order));
@@ -87,9 +78,7 @@ impl LaneLoop {
                 marked_at = Instant::now();
             }
         }
-        if let Some(held) = held {
-            held.requeue();
-        }
+        hints.into_iter().for_each(Delivery::requeue);
         self.mark(newest).await;
     }
 
@@ -145,10 +134,7 @@ impl LaneLoop {
             }
             (reserved, room)
         };
-        tokio::select! {
-            () = shutdown.cancelled() => None,
-            reserved = reserving => Some(reserved),
-        }
+        shutdown.run_until_cancelled(reserving).await
     }
 
     async fn mark(&self, newest: Option<OrderCode>) {
@@ -170,8 +156,8 @@ fn count(n: usize) -> i64 {
 }
 
 /// By this machine's clock: at worst somebody is let past a little too early or too late.
-fn is_old(hint: &Delivery) -> bool {
-    meters::age(hint.key().order) > BEHIND
+fn age(hint: &Delivery) -> Duration {
+    meters::age(hint.key().order)
 }
 
 fn piece(delivery: Delivery) -> Work {

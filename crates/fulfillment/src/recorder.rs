@@ -10,18 +10,14 @@ use retry::Backoff;
 use store::Store;
 use store::life::{Fate, Locking, Moved, Outcome};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{Instant, timeout_at};
 use traces::Span;
 
 use crate::breaker::News;
 use crate::call::Showing;
+use crate::company;
 use crate::desk::Desk;
 use crate::held_up::HeldUp;
 use crate::meters;
-
-/// What was heard of an order waits for company so many times shorter than the order has waited anyway, and no longer than this.
-const SHORTER: u32 = 20;
-const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
 /// What a call brought, with the messages that wait for its commit.
 #[derive(Debug)]
@@ -37,6 +33,10 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
+    fn age(&self) -> Duration {
+        meters::age(self.outcome.key.order)
+    }
+
     /// Its messages have said what they had to say.
     pub(crate) fn acknowledge(&mut self) {
         for delivery in self.deliveries.drain(..) {
@@ -114,32 +114,11 @@ impl Recorder {
             tokio::select! {
                 heard = self.heard.recv_many(&mut set, self.set_size), if open => {
                     open = heard > 0;
-                    self.gather(&mut set).await;
+                    company::gather(&mut self.heard, &mut set, self.set_size, Heard::age).await;
                     self.take(set.drain(..), &mut held_up).await;
                 }
                 () = held_up.turn(), if !held_up.is_empty() => held_up.try_again(self.set_size).await,
                 else => return,
-            }
-        }
-    }
-
-    /// Lets a set grow while work is behind: what costs a transaction is the set, whatever its size, and the more workers there are the less
-    /// each of them hears at a time. Who is alone waits for nobody, nor does a set that is half full; a young order ends the wait of all.
-    async fn gather(&mut self, set: &mut Vec<Heard>) {
-        let mut known = 0;
-        let mut until = Instant::now() + LONGEST_WAIT;
-        while (2..self.set_size / 2).contains(&set.len()) {
-            let waits = set[known..]
-                .iter()
-                .map(|heard| meters::age(heard.outcome.key.order) / SHORTER);
-            until = until.min(Instant::now() + waits.min().unwrap_or_default());
-            known = set.len();
-            let room = self.set_size - known;
-            if !matches!(
-                timeout_at(until, self.heard.recv_many(set, room)).await,
-                Ok(1..)
-            ) {
-                return;
             }
         }
     }

@@ -1,0 +1,87 @@
+//! Late work waits for company, young work does not: what costs a transaction is the set, whatever its size, and the more workers there are
+//! the less each of them has at a time.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+/// Work waits for company so many times shorter than it has waited anyway, and no longer than [`LONGEST_WAIT`].
+const SHORTER: u32 = 20;
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
+
+/// Takes what is there, and lets a set of at most `most` grow while its work is late. Who is alone waits for nobody, nor does a set that is
+/// half full; the youngest ends the wait of all.
+pub(crate) async fn gather<T>(
+    inbox: &mut mpsc::Receiver<T>,
+    set: &mut Vec<T>,
+    most: usize,
+    age: impl Fn(&T) -> Duration,
+) {
+    while set.len() < most
+        && let Ok(next) = inbox.try_recv()
+    {
+        set.push(next);
+    }
+    let mut known = 0;
+    let mut until = Instant::now() + LONGEST_WAIT;
+    while (2..most / 2).contains(&set.len()) {
+        let waits = set[known..].iter().map(|next| age(next) / SHORTER);
+        until = until.min(Instant::now() + waits.min().unwrap_or_default());
+        known = set.len();
+        let came = timeout_at(until, inbox.recv_many(set, most - known)).await;
+        if !matches!(came, Ok(1..)) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LATE: Duration = Duration::from_secs(10);
+    const YOUNG: Duration = Duration::ZERO;
+
+    /// How many are together, and after how long, where one comes every 10 ms.
+    async fn gathered(first: &[Duration], then: Duration) -> (usize, Duration) {
+        let (sender, mut inbox) = mpsc::channel(100);
+        let coming = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                if sender.send(then).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let mut set = first.to_vec();
+        let begun = Instant::now();
+        gather(&mut inbox, &mut set, 40, |age| *age).await;
+        let waited = begun.elapsed();
+        drop(inbox);
+        coming.await.unwrap();
+        (set.len(), waited)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn late_work_waits_for_half_a_set_and_young_work_for_nobody() {
+        let (alone, waited) = gathered(&[LATE], LATE).await;
+        assert_eq!((alone, waited), (1, YOUNG));
+        let (few, waited) = gathered(&[YOUNG, LATE], LATE).await;
+        assert_eq!((few, waited), (2, YOUNG));
+        let (half, waited) = gathered(&[LATE; 2], LATE).await;
+        assert_eq!(half, 20);
+        assert!(waited < LONGEST_WAIT, "{waited:?}");
+        let (ended, waited) = gathered(&[LATE; 2], YOUNG).await;
+        assert_eq!((ended, waited.as_millis()), (3, 10), "a young one ends it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_longer_than_the_longest_wait() {
+        let (_sender, mut inbox) = mpsc::channel::<Duration>(1);
+        let mut set = vec![Duration::from_hours(1); 2];
+        let begun = Instant::now();
+        gather(&mut inbox, &mut set, 40, |age| *age).await;
+        assert_eq!(begun.elapsed().as_millis(), LONGEST_WAIT.as_millis());
+    }
+}
