@@ -3,6 +3,7 @@
 //! Each role runs as a process of its own, so that the CPU that it takes can be told apart. Beside it, on the same servers and in the
 //! same run, the floor: a bare-bones program that does the least that could be called the same.
 
+mod bare;
 mod callback;
 mod catalogue;
 mod cpu;
@@ -173,7 +174,7 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> 
             Some(Only::Callback(flags)) => callback::run(&place, flags).await,
             Some(Only::Flat(flags)) => flat::run(&place, flags).await,
             Some(Only::Curve(flags)) => curve::run(&place, flags).await,
-            Some(Only::Overload(flags)) => overload::run(&place, flags).await,
+            Some(Only::Overload(flags)) => Box::pin(overload::run(&place, flags)).await,
             Some(Only::Recovery(flags)) => recovery::run(&place, flags).await,
             None => whole_way(&place, &flags).await,
         }

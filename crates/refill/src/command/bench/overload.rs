@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Place;
+use super::bare::BareAnswers;
 use super::catalogue::Cast;
 use super::crowd::Crowd;
 use super::flat::measured_offer;
+use super::latency::Latencies;
 use super::measured::{Measured, measure, warm_up};
 use super::offer::Offer;
 use super::report::round;
@@ -56,6 +58,8 @@ pub(crate) struct Flags {
 struct Overload {
     capacity: Measured,
     over: Step,
+    /// What an answer cost meanwhile that nothing was done for.
+    bare: Latencies,
     /// The modest load alone, beside one account that is much larger, beside the flood, and beside the crowd.
     alone: Step,
     /// As much as the modest load and the large account together, but evenly from all: how much of what the large one costs the others is
@@ -85,10 +89,17 @@ pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> 
     } else {
         print!("{}", overload.table());
         println!(
-            "done under overload: {:.2} of the capacity of {:.0} a second; p99 of the others, to what it is alone:",
+            "done under overload: {:.2} of the capacity of {:.0} a second",
             overload.goodput(),
             overload.capacity.orders_per_second,
         );
+        println!(
+            "an answer that nothing is done for, meanwhile: p50 {:.1} ms, p99 {:.1} ms; a refusal's p99, to its: {:.2}",
+            overload.bare.ms(0.5).unwrap_or(f64::NAN),
+            overload.bare.ms(0.99).unwrap_or(f64::NAN),
+            overload.refusals_to_bare().unwrap_or(f64::NAN),
+        );
+        println!("p99 of the others, to what it is alone:");
         for (beside, step) in [
             (
                 "one account that is 50 times as large",
@@ -123,7 +134,9 @@ async fn overload(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Re
     let capacity = measure(stage, roles, &even).await?;
     let does = capacity.orders_per_second;
     tracing::info!(does, "capacity measured");
+    let bare = BareAnswers::begin(&roles.openapi_url);
     let over = steps::make(stage, roles, &steps::offer(&even, does * OVER, flags.lasts)).await?;
+    let bare = bare.end().await?;
     tracing::info!("overload is over");
 
     let others = Offer {
@@ -157,6 +170,7 @@ async fn overload(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Re
     Ok(Overload {
         capacity,
         over,
+        bare,
         alone,
         as_busy,
         beside_large,
@@ -206,6 +220,11 @@ impl Overload {
         self.over.finished.unwrap_or_default() / self.capacity.orders_per_second
     }
 
+    /// What a refusal cost, to an answer that nothing was done for.
+    fn refusals_to_bare(&self) -> Option<f64> {
+        Some(self.over.refusals.ms(0.99)? / self.bare.ms(0.99)?)
+    }
+
     fn steps(&self) -> [(&'static str, &Step); 8] {
         [
             ("overload", &self.over),
@@ -245,6 +264,8 @@ impl Overload {
         let figures = json!({
             "capacity_per_second": round(self.capacity.orders_per_second),
             "goodput_of_capacity": round(self.goodput()),
+            "bare_answers": self.bare.json(),
+            "refusals_to_bare_answers_p99_ratio": self.refusals_to_bare().map(round),
             "large_to_as_busy_accepted_p99_ratio": ratio(large, &self.as_busy, accepted_p99).map(round),
             "large_to_as_busy_delivered_p99_ratio": ratio(large, &self.as_busy, delivered_p99).map(round),
             "large_accepted_p99_ratio": ratio(large, alone, accepted_p99).map(round),
