@@ -105,6 +105,8 @@ impl From<tokio_postgres::Error> for StoreError {
         let contended = [
             SqlState::T_R_DEADLOCK_DETECTED,
             SqlState::T_R_SERIALIZATION_FAILURE,
+            // A statement that was sent together with this one failed before it: the next try says why.
+            SqlState::IN_FAILED_SQL_TRANSACTION,
         ];
         let away = [
             SqlState::ADMIN_SHUTDOWN,

@@ -31,8 +31,10 @@ impl Store {
         let (transaction, moved) = self
             .bounded(async {
                 let transaction = session.begin().await?;
-                rows.note_tries(&transaction).await?;
-                let moved = rows.move_reports(&transaction).await?;
+                let ((), moved) = futures::try_join!(
+                    rows.note_tries(&transaction),
+                    rows.move_reports(&transaction)
+                )?;
                 Ok((transaction, moved))
             })
             .await?;

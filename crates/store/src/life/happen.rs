@@ -168,7 +168,8 @@ async fn live_through(
             }
         }
     }
-    done.moved = write::changes(tx, &written).await?;
+    // All its statements wait at once, which makes it large.
+    done.moved = Box::pin(write::changes(tx, &written)).await?;
     Ok(done)
 }
 

@@ -128,22 +128,29 @@ pub(super) async fn changes(
     if set.is_empty() {
         return Ok(vec![]);
     }
-    open_attempts(tx, set).await?;
-    repeat_attempts(tx, set).await?;
-    change_attempts(tx, set).await?;
-    change_orders(tx, set).await?;
-    set_timers(tx, set).await?;
-    clear_timers(tx, set).await?;
-    open_doubts(tx, set).await?;
-    close_doubts(tx, set).await?;
-    let reported = write_reports(tx, set).await?;
-    return_stock(tx, set).await?;
-    post(tx, set).await?;
+    // Sent at once and run in this order, in one round trip: none of them needs what another says.
+    let (.., reported, ()) = futures::try_join!(
+        open_attempts(tx, set),
+        repeat_attempts(tx, set),
+        change_attempts(tx, set),
+        change_orders(tx, set),
+        set_timers(tx, set),
+        clear_timers(tx, set),
+        open_doubts(tx, set),
+        close_doubts(tx, set),
+        write_reports(tx, set),
+        move_money(tx, set),
+    )?;
     write_batch_reports(tx, set).await?;
     Ok(set
         .iter()
         .map(|w| w.moved(reported.contains(&w.order.key.order.uuid())))
         .collect())
+}
+
+async fn move_money(tx: &Transaction<'_>, set: &[Written]) -> Result<(), StoreError> {
+    return_stock(tx, set).await?;
+    post(tx, set).await
 }
 
 async fn change_orders(tx: &Transaction<'_>, set: &[Written]) -> Result<(), StoreError> {
