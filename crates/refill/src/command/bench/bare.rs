@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::latency::Latencies;
 
@@ -19,7 +19,7 @@ const NOWHERE: &str = "/";
 
 /// The door, asked for nothing again and again.
 pub(super) struct BareAnswers {
-    asking: JoinHandle<anyhow::Result<Latencies>>,
+    asking: AbortOnDropHandle<anyhow::Result<Latencies>>,
     enough: CancellationToken,
 }
 
@@ -28,6 +28,7 @@ impl BareAnswers {
     pub(super) fn begin(url: &str) -> Self {
         let enough = CancellationToken::new();
         let asking = tokio::spawn(ask(format!("{url}{NOWHERE}"), enough.clone()));
+        let asking = AbortOnDropHandle::new(asking);
         Self { asking, enough }
     }
 

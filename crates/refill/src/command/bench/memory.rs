@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::cpu;
 
@@ -38,14 +38,14 @@ pub(super) fn forget_peaks(processes: &[(&'static str, u32)]) {
 
 /// Looks at servers that are many processes with common memory, until it is asked for the most that each has had.
 pub(super) struct Watch {
-    looking: JoinHandle<Megabytes>,
+    looking: AbortOnDropHandle<Megabytes>,
     stop: CancellationToken,
 }
 
 impl Watch {
     pub(super) fn begin(servers: Vec<(&'static str, u32)>) -> Self {
         let stop = CancellationToken::new();
-        let looking = tokio::spawn(look(servers, stop.clone()));
+        let looking = AbortOnDropHandle::new(tokio::spawn(look(servers, stop.clone())));
         Self { looking, stop }
     }
 
