@@ -98,7 +98,7 @@ impl Roles {
     }
 
     fn start_supplier(&mut self, stage: &Stage<'_>, flags: &[&str]) -> anyhow::Result<()> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = program()?;
         // Nothing is pushed: its acceptance is all that there is to say.
         command
             .args(["sim", "supplier", "--default", "query-only", "--listen"])
@@ -185,8 +185,18 @@ fn supplier(stage: &Stage<'_>) -> anyhow::Result<SocketAddr> {
     Ok(measured.supplier)
 }
 
+/// This program, in a session of its own as under a supervisor: a kernel that shares the cores by sessions (`sched_autogroup_enabled`)
+/// would give all roles and the bench together as much as one of PostgreSQL's processes. It ends with the bench, whatever ends that.
+fn program() -> anyhow::Result<Command> {
+    let mut command = Command::new("setsid");
+    command
+        .args(["setpriv", "--pdeathsig", "TERM"])
+        .arg(std::env::current_exe()?);
+    Ok(command)
+}
+
 fn refill(servers: &Servers, args: &[&str]) -> anyhow::Result<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = program()?;
     command
         .args(args)
         .env("DATABASE_URL", servers.database_url())
