@@ -4,11 +4,11 @@
 use std::time::{Duration, Instant};
 
 use store::StoreError;
-use store::callbacks::{Head, Line, Pick};
+use store::callbacks::{Head, Line, Pick, Wanted};
 use tokio_util::sync::CancellationToken;
 
 use crate::looks::Looks;
-use crate::sender::{Errand, Sender};
+use crate::sender::{Errand, Sender, Sent};
 
 /// How many endpoints at which first tries found no slot are looked after at once.
 const OVERFLOWING: usize = 200;
@@ -39,13 +39,18 @@ impl DueLoop {
 
     /// Runs until `shutdown`.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        let mut everywhere_at = Instant::now();
         loop {
             let begun = Instant::now();
             let frozen = self.sender.slots.is_frozen();
+            let everywhere = frozen || begun >= everywhere_at;
             let looked = if frozen {
                 self.trickle().await.map(|()| false)
-            } else {
+            } else if everywhere {
                 self.look().await
+            } else {
+                let hungry = self.sender.slots.take_hungry();
+                self.look_in(&hungry).await
             };
             let more = looked.unwrap_or_else(|error| {
                 tracing::warn!(%error, "cannot look for due reports");
@@ -54,13 +59,16 @@ impl DueLoop {
             if more && !shutdown.is_cancelled() {
                 continue;
             }
-            // A look that takes long must not be all that the database does.
-            let pause = self.every.max(begun.elapsed() * 3);
-            let pause = if frozen { pause.max(TRICKLE) } else { pause };
+            if everywhere {
+                // A look that takes long must not be all that the database does.
+                let pause = self.every.max(begun.elapsed() * 3);
+                let pause = if frozen { pause.max(TRICKLE) } else { pause };
+                everywhere_at = Instant::now() + pause;
+            }
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = self.freed_after(SHORTEST_PAUSE) => {}
-                () = tokio::time::sleep(pause) => {}
+                () = self.freed_after(SHORTEST_PAUSE), if !frozen => {}
+                () = tokio::time::sleep_until(everywhere_at.into()) => {}
             }
         }
     }
@@ -74,8 +82,13 @@ impl DueLoop {
     /// Returns whether there is probably more that can go now.
     async fn look(&mut self) -> Result<bool, StoreError> {
         self.probe().await?;
+        self.look_in(&Line::ALL).await
+    }
+
+    /// Where slots are waited for: at endpoints that overflow, and in these lines.
+    async fn look_in(&mut self, lines: &[Line]) -> Result<bool, StoreError> {
         let mut more = self.overflow().await?;
-        for line in Line::ALL {
+        for line in lines.iter().copied() {
             for _ in 0..PAGES {
                 let (sent, is_last) = self.looks.page(line, false).await?;
                 more |= sent;
@@ -89,7 +102,6 @@ impl DueLoop {
 
     /// First tries that found no slot when their hint came.
     async fn overflow(&self) -> Result<bool, StoreError> {
-        let mut more = false;
         let picks: Vec<Pick> = self
             .sender
             .slots
@@ -104,36 +116,34 @@ impl DueLoop {
             // Said before the look: what overflows while it runs is seen by the next one.
             self.sender.slots.overflow_ended(&pick.endpoint);
         }
-        let keys = self
-            .sender
-            .store
-            .pick_reports(Line::First, &picks, true)
-            .await?;
+        let wanted = Wanted::DueFirst {
+            line: Line::First,
+            picks: &picks,
+            early: true,
+        };
+        let errand = Errand::Deliver(Line::First);
+        let Sent { found, sent } = self.sender.send(wanted, errand).await?;
         let asked: usize = picks.iter().map(|p| p.most).sum();
-        if keys.len() == asked {
+        let more = found == asked;
+        if more {
             for pick in &picks {
                 self.sender.slots.overflows(&pick.endpoint);
             }
-            more = true;
         }
-        let sent = self
-            .sender
-            .send(&keys, Errand::Deliver(Line::First))
-            .await?;
         Ok(more && sent > 0)
     }
 
     /// One report to each endpoint that is set aside and whose turn it is.
     async fn probe(&self) -> Result<(), StoreError> {
         for (endpoint, turn) in self.sender.standings.to_probe(PROBES) {
-            let pick = [Pick { endpoint, most: 1 }];
             for line in Line::ALL {
-                let keys = self.sender.store.pick_reports(line, &pick, false).await?;
-                if keys.is_empty() {
+                let Some(key) = self.sender.store.longest_due(line, &endpoint).await? else {
                     continue;
-                }
+                };
                 if self.sender.store.take_probe(&turn).await? {
-                    self.sender.send(&keys, Errand::Probe).await?;
+                    self.sender
+                        .send(Wanted::Named(&[key]), Errand::Probe)
+                        .await?;
                 }
                 break;
             }
@@ -152,12 +162,14 @@ impl DueLoop {
                 continue;
             }
             let chosen = waiting[rand::random_range(0..waiting.len())];
-            let pick = Pick {
-                endpoint: chosen.endpoint.clone(),
-                most: 1,
-            };
-            let keys = self.sender.store.pick_reports(line, &[pick], false).await?;
-            self.sender.send(&keys, Errand::Probe).await?;
+            let key = self
+                .sender
+                .store
+                .longest_due(line, &chosen.endpoint)
+                .await?;
+            self.sender
+                .send(Wanted::Named(key.as_slice()), Errand::Probe)
+                .await?;
             return Ok(());
         }
         Ok(())

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::sender::Sender;
+use crate::sender::{Sender, now};
 
 /// How often hints that come late are told of.
 const MARK_EVERY: Duration = Duration::from_millis(250);
@@ -47,12 +47,8 @@ impl HintLoop {
                 free = self.sender.slots.free_for_first() => free,
             };
             let mut hints = vec![first];
-            while hints.len() < free.min(self.claim_size) {
-                match self.deliveries.try_recv() {
-                    Ok(hint) => hints.push(hint),
-                    Err(_) => break,
-                }
-            }
+            let most = free.min(self.claim_size);
+            company::gather(&mut self.deliveries, &mut hints, most, patience).await;
             let keys: Vec<_> = hints.iter().map(|hint| hint.key().clone()).collect();
             match self.sender.send_hinted(&keys).await {
                 Ok(late) => {
@@ -73,6 +69,11 @@ impl HintLoop {
             }
         }
     }
+}
+
+/// A report is as late as its order.
+fn patience(hint: &Delivery) -> Duration {
+    company::patience(now().since(hint.key().order.made_at()))
 }
 
 impl Mark {

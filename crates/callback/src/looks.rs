@@ -2,9 +2,9 @@
 
 use domain::Endpoint;
 use store::StoreError;
-use store::callbacks::{Head, Line, Pick};
+use store::callbacks::{Head, Line, Pick, Wanted};
 
-use crate::sender::{Errand, Sender};
+use crate::sender::{Errand, Sender, Sent};
 
 /// How many endpoints are looked at in one query.
 const PAGE: usize = 200;
@@ -38,11 +38,12 @@ impl Looks {
         let heads = self.heads(line).await?;
         let is_last = heads.len() < PAGE;
         let picks = self.picks(line, heads, early);
-        let keys = self.sender.store.pick_reports(line, &picks, early).await?;
-        if keys.is_empty() {
-            return Ok((false, is_last));
-        }
-        let sent = self.sender.send(&keys, Errand::Deliver(line)).await?;
+        let wanted = Wanted::DueFirst {
+            line,
+            picks: &picks,
+            early,
+        };
+        let Sent { sent, .. } = self.sender.send(wanted, Errand::Deliver(line)).await?;
         Ok((sent > 0, is_last))
     }
 
@@ -69,7 +70,7 @@ impl Looks {
             pick.most = wanted.min(each).min(left);
             left -= pick.most;
             if pick.most == 0 {
-                slots.hunger();
+                slots.hunger(line);
             }
         }
         open.retain(|pick| pick.most > 0);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use store::callbacks::Line;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Whose slots a call takes.
@@ -23,6 +24,16 @@ impl Pool {
         Self::Slow,
         Self::Probe,
     ];
+
+    /// Whose slots a report of the line takes, at an endpoint that is slow or is not.
+    pub(crate) const fn for_line(line: Line, slow: bool) -> Self {
+        match line {
+            Line::Replay => Self::Replay,
+            Line::First | Line::Retry if slow => Self::Slow,
+            Line::First => Self::First,
+            Line::Retry => Self::Retry,
+        }
+    }
 
     /// Its part of so many slots in all.
     pub(crate) const fn of(self, most: usize) -> usize {

@@ -6,10 +6,8 @@ use retry::Backoff;
 use store::Store;
 use store::callbacks::{Next, Tried};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
 
-/// How long a set waits for more, where tries end faster than one at a time. Nobody waits for what is recorded here, and the more workers
-/// there are the less each of them brings in a moment.
+/// The patience of what is recorded here, young or late: nobody waits for it.
 const LINGER: Duration = Duration::from_millis(50);
 
 /// Takes tries until all who could bring more are gone.
@@ -24,24 +22,10 @@ impl Recorder {
     pub(crate) async fn run(mut self) {
         let mut set = Vec::with_capacity(self.set_size);
         while self.tried.recv_many(&mut set, self.set_size).await > 0 {
-            self.gather(&mut set).await;
+            company::gather(&mut self.tried, &mut set, self.set_size, |_| LINGER).await;
             self.record(&set).await;
             set.iter().for_each(tell);
             set.clear();
-        }
-    }
-
-    /// Who is alone waits for nobody, and half a set is company enough.
-    async fn gather(&mut self, set: &mut Vec<Tried>) {
-        let until = Instant::now() + LINGER;
-        while (2..self.set_size / 2).contains(&set.len()) {
-            let room = self.set_size - set.len();
-            if !matches!(
-                timeout_at(until, self.tried.recv_many(set, room)).await,
-                Ok(1..)
-            ) {
-                return;
-            }
         }
     }
 

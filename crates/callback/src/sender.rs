@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use domain::{BusinessId, Catalogue, Endpoint, OrderKey, UnixMs};
 use openapi::AuthHeaders;
 use openapi::replies::{BatchReport, CallbackReport};
-use store::callbacks::{ClaimedReport, Line, Next, Subject, Tried};
+use store::callbacks::{ClaimedReport, Line, Next, Subject, Tried, Wanted};
 use store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
@@ -46,6 +46,15 @@ pub(crate) enum Errand {
     Probe,
 }
 
+/// What became of reports that were wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    /// So many could have been sent.
+    pub(crate) found: usize,
+    /// So many of them found a slot.
+    pub(crate) sent: usize,
+}
+
 impl Sender {
     /// Sends those whose hints have come. Hints that are old say that a flood stands in the queue before other endpoints' reports.
     /// Returns how late the latest of them is, if one of them is old.
@@ -53,7 +62,8 @@ impl Sender {
         &self,
         keys: &[OrderKey],
     ) -> Result<Option<Duration>, StoreError> {
-        let claimed = self.claim(keys, Errand::Deliver(Line::First)).await?;
+        let errand = Errand::Deliver(Line::First);
+        let (claimed, _) = self.claim(Wanted::Named(keys), errand).await?;
         let orders = claimed
             .iter()
             .filter(|(report, _)| matches!(report.subject, Subject::Order(_)));
@@ -66,27 +76,29 @@ impl Sender {
         Ok(late)
     }
 
-    /// Claims those of `keys` that find a slot, and sends them. Returns how many, when they are claimed.
+    /// Claims of what is `wanted` what finds a slot, and sends it. Returns how much, when it is claimed.
     pub(crate) async fn send(
         &self,
-        keys: &[OrderKey],
+        wanted: Wanted<'_>,
         errand: Errand,
-    ) -> Result<usize, StoreError> {
-        let claimed = self.claim(keys, errand).await?;
+    ) -> Result<Sent, StoreError> {
+        let (claimed, found) = self.claim(wanted, errand).await?;
         let sent = claimed.len();
         self.start(claimed);
-        Ok(sent)
+        Ok(Sent { found, sent })
     }
 
     async fn claim(
         &self,
-        keys: &[OrderKey],
+        wanted: Wanted<'_>,
         errand: Errand,
-    ) -> Result<Vec<(ClaimedReport, Slot)>, StoreError> {
+    ) -> Result<(Vec<(ClaimedReport, Slot)>, usize), StoreError> {
         let mut slots: Vec<Slot> = vec![];
+        let mut found = 0;
         let claimed = self
             .store
-            .claim_reports(keys, self.lease, |report| {
+            .claim_reports(wanted, self.lease, |report| {
+                found += 1;
                 let (business, endpoint) = (&report.key.business, &report.endpoint);
                 let slot = match errand {
                     Errand::Deliver(line) => self.slots.take(business, endpoint, line),
@@ -97,7 +109,7 @@ impl Sender {
                 admitted
             })
             .await?;
-        Ok(claimed.into_iter().zip(slots).collect())
+        Ok((claimed.into_iter().zip(slots).collect(), found))
     }
 
     fn start(&self, claimed: Vec<(ClaimedReport, Slot)>) {
@@ -234,7 +246,7 @@ fn step(report: &ClaimedReport, begun: Instant) -> Span {
     span
 }
 
-fn now() -> UnixMs {
+pub(crate) fn now() -> UnixMs {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -50,8 +50,8 @@ struct Taken {
     businesses: HashMap<BusinessId, usize>,
     /// Endpoints at which a first try found no slot.
     overflowing: usize,
-    /// Something that was due found no slot.
-    hungry: bool,
+    /// Lines in which something that was due found no slot.
+    hungry: Vec<Line>,
     /// Hints came late: until then others are looked after who stand behind.
     behind_until: Option<Instant>,
     egress: Egress,
@@ -128,7 +128,7 @@ impl Slots {
             taken.businesses.get(business).copied().unwrap_or_default() >= self.per_business;
         let place = taken.endpoints.get(endpoint)?;
         let permit = (room > 0 && !crowded)
-            .then(|| self.pools.take(pool_of(line, place)))
+            .then(|| self.pools.take(place.pool(line)))
             .flatten();
         let Some(permit) = permit else {
             if line == Line::First && self.standings.cap(endpoint) > 0 {
@@ -179,7 +179,7 @@ impl Slots {
         let pool = taken
             .endpoints
             .get(endpoint)
-            .map_or(Pool::First, |place| pool_of(line, place));
+            .map_or(Pool::First, |place| place.pool(line));
         room.min(self.pools.free(pool))
     }
 
@@ -194,9 +194,17 @@ impl Slots {
         self.pools.wait_for(Pool::First).await
     }
 
-    /// Something that is due would go if it had a slot: the next one that is free is told of.
-    pub(crate) fn hunger(&self) {
-        self.lock().hungry = true;
+    /// Something in the line is due and would go if it had a slot: the next one that is free is told of.
+    pub(crate) fn hunger(&self, line: Line) {
+        let mut taken = self.lock();
+        if !taken.hungry.contains(&line) {
+            taken.hungry.push(line);
+        }
+    }
+
+    /// Lines in which something has found no slot since this was asked last.
+    pub(crate) fn take_hungry(&self) -> Vec<Line> {
+        std::mem::take(&mut self.lock().hungry)
     }
 
     /// A hint has come late.
@@ -217,11 +225,7 @@ impl Slots {
 
     /// Slots of the line's own pool that are free.
     pub(crate) fn free(&self, line: Line) -> usize {
-        self.pools.free(match line {
-            Line::First => Pool::First,
-            Line::Retry => Pool::Retry,
-            Line::Replay => Pool::Replay,
-        })
+        self.pools.free(Pool::for_line(line, false))
     }
 
     /// Waits until a slot is free that something waits for.
@@ -337,7 +341,7 @@ impl Slots {
                 taken.businesses.remove(&slot.business);
             }
         }
-        if std::mem::take(&mut taken.hungry) || taken.overflowing > 0 {
+        if !taken.hungry.is_empty() || taken.overflowing > 0 {
             self.freed.notify_one();
         }
     }
@@ -345,6 +349,12 @@ impl Slots {
     /// Nothing in here can panic halfway, so a poisoned lock guards nothing that is broken.
     fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    fn pool(&self, line: Line) -> Pool {
+        Pool::for_line(line, self.pace.is_slow())
     }
 }
 
@@ -372,15 +382,6 @@ impl Taken {
         {
             self.overflowing += 1;
         }
-    }
-}
-
-fn pool_of(line: Line, place: &Place) -> Pool {
-    match line {
-        Line::Replay => Pool::Replay,
-        Line::First | Line::Retry if place.pace.is_slow() => Pool::Slow,
-        Line::First => Pool::First,
-        Line::Retry => Pool::Retry,
     }
 }
 

@@ -185,3 +185,23 @@ fn endpoints_that_nothing_goes_to_are_forgotten_in_time() {
     assert!(taken.endpoints.len() <= REMEMBERED);
     assert!(taken.businesses.is_empty());
 }
+
+#[tokio::test]
+async fn a_line_that_found_no_slot_is_remembered_until_it_is_looked_at() {
+    let slots = slots(100, 1, 1_000);
+    let told = |slots: &Slots| futures::FutureExt::now_or_never(slots.freed()).is_some();
+    let replay = |slots: &Slots| slots.take(&business("b"), &endpoint(1), Line::Replay);
+    drop(replay(&slots).unwrap());
+    assert!(!told(&slots), "nobody waits");
+    let held = replay(&slots).unwrap();
+    slots.hunger(Line::Retry);
+    slots.hunger(Line::Retry);
+    drop(held);
+    assert!(told(&slots));
+    drop(replay(&slots).unwrap());
+    assert!(told(&slots), "it has not been looked at yet");
+    assert_eq!(slots.take_hungry(), [Line::Retry]);
+    assert!(slots.take_hungry().is_empty());
+    drop(replay(&slots).unwrap());
+    assert!(!told(&slots));
+}

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use traces::TraceParent;
 
-use crate::company;
 use crate::desk::Desk;
 use crate::dispatch::{Dispatch, Reserved, Work};
 use crate::meters;
@@ -49,7 +48,7 @@ impl LaneLoop {
                 }
             }
             // More than suppliers had room for last time is no company to wait for.
-            company::gather(&mut self.deliveries, &mut hints, room_then, age).await;
+            company::gather(&mut self.deliveries, &mut hints, room_then, patience).await;
             halt::at("order", "delivered").await;
             let desk = self.dispatch.desk();
             let Some((reserved, room)) = self.room(&desk, &shutdown).await else {
@@ -158,6 +157,10 @@ fn count(n: usize) -> i64 {
 /// By this machine's clock: at worst somebody is let past a little too early or too late.
 fn age(hint: &Delivery) -> Duration {
     meters::age(hint.key().order)
+}
+
+fn patience(hint: &Delivery) -> Duration {
+    company::patience(age(hint))
 }
 
 fn piece(delivery: Delivery) -> Work {

@@ -4,14 +4,13 @@
 //! an answer is decided by `domain::life` alone. May be run by any number of processes at once.
 //!
 //! Read in the order of an order's way: `lane` (hints come in), `dispatch` (room, claim), `call` (the supplier), `recorder`
-//! (the verdict; `held_up`, where somebody keeps an account locked); `company` says for how long late work is gathered into sets.
+//! (the verdict; `held_up`, where somebody keeps an account locked); the room `company` says for how long late work is gathered into sets.
 //! `breaker`, `limits`, `pace` and `fleet` spare suppliers. `due` brings back what waits for its next look, `sweeper` what stood still;
 //! `months` prepares where orders are kept, `steps` is what is told of all
 //! this in traces. `worker` holds them all.
 
 mod breaker;
 mod call;
-mod company;
 mod desk;
 mod dispatch;
 mod due;

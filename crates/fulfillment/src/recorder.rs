@@ -14,7 +14,6 @@ use traces::Span;
 
 use crate::breaker::News;
 use crate::call::Showing;
-use crate::company;
 use crate::desk::Desk;
 use crate::held_up::HeldUp;
 use crate::meters;
@@ -33,8 +32,8 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    fn age(&self) -> Duration {
-        meters::age(self.outcome.key.order)
+    fn patience(&self) -> Duration {
+        company::patience(meters::age(self.outcome.key.order))
     }
 
     /// Its messages have said what they had to say.
@@ -114,7 +113,7 @@ impl Recorder {
             tokio::select! {
                 heard = self.heard.recv_many(&mut set, self.set_size), if open => {
                     open = heard > 0;
-                    company::gather(&mut self.heard, &mut set, self.set_size, Heard::age).await;
+                    company::gather(&mut self.heard, &mut set, self.set_size, Heard::patience).await;
                     self.take(set.drain(..), &mut held_up).await;
                 }
                 () = held_up.turn(), if !held_up.is_empty() => held_up.try_again(self.set_size).await,

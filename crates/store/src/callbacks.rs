@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use domain::{BatchFacts, Endpoint, Epoch, OrderFacts, OrderKey};
 
+pub use claim::Wanted;
 pub use delays::Delays;
 pub use desk::ParkedReport;
 pub use lines::{Head, Pick};

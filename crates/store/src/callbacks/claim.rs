@@ -8,29 +8,55 @@ use domain::{BusinessId, Endpoint, Epoch, OrderCode, OrderKey, schedule};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{ClaimedReport, Subject, batch};
+use super::lines::{Pick, asked, due_first};
+use super::{ClaimedReport, Line, Subject, batch};
 use crate::reads::order_facts;
 use crate::session::{commit, in_ms};
 use crate::{Store, StoreError};
 
+/// Which reports are to be claimed.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'w> {
+    /// These, as far as they may be sent now.
+    Named(&'w [OrderKey]),
+    /// Those of a line that are due first, so many of each endpoint. What other workers are claiming does not count: no two of them are after
+    /// the same.
+    DueFirst {
+        /// The line.
+        line: Line,
+        /// How many of which endpoint.
+        picks: &'w [Pick],
+        /// Also those whose time has not come, which is right for first tries, whose time is only when their hint would be taken for lost.
+        early: bool,
+    },
+}
+
+impl Wanted<'_> {
+    const fn is_nothing(&self) -> bool {
+        match self {
+            Self::Named(keys) => keys.is_empty(),
+            Self::DueFirst { picks, .. } => picks.is_empty(),
+        }
+    }
+}
+
 impl Store {
-    /// Claims those of `keys` that may be sent now, skipping what another worker holds. `admit` is asked once for each of them, and
-    /// what it does not admit stays as it is. The claimed come in the order in which they were admitted.
+    /// Claims what is `wanted`, skipping what another worker holds. `admit` is asked once for each of them, and what it does not admit stays
+    /// as it is. The claimed come in the order in which they were admitted.
     pub async fn claim_reports(
         &self,
-        keys: &[OrderKey],
+        wanted: Wanted<'_>,
         lease: Duration,
         mut admit: impl FnMut(&ClaimedReport) -> bool + Send,
     ) -> Result<Vec<ClaimedReport>, StoreError> {
-        let unique: HashSet<&OrderKey> = keys.iter().collect();
-        if unique.is_empty() {
+        if wanted.is_nothing() {
             return Ok(vec![]);
         }
         let mut session = self.session().await?;
         let (transaction, claimed) = self
             .bounded(async {
                 let transaction = session.begin().await?;
-                let found = lock(&transaction, unique).await?;
+                let found = lock(&transaction, wanted).await?;
                 let mut claimed = vec![];
                 let mut used_up = vec![];
                 for report in found {
@@ -53,29 +79,29 @@ impl Store {
 
 /// The reports that may be claimed, under their row locks, with what they say. `epoch` and `try_no` are already those of the claim.
 /// One that was never tried need not be due: `due_at` is then when its hint would be taken for lost.
-async fn lock(
-    tx: &Transaction<'_>,
-    keys: HashSet<&OrderKey>,
-) -> Result<Vec<ClaimedReport>, StoreError> {
-    let (businesses, codes) = arrays(keys);
-    let statement = tx
-        .prepare_cached(
-            "SELECT c.business_id, c.url, c.endpoint, c.epoch + 1 AS epoch, c.round, (c.tries + 1)::smallint AS try_no,
-                    (extract(epoch FROM now() - c.created_at) * 1000)::bigint AS since_final_ms,
-                    CASE WHEN c.round = 1 THEN c.traceparent END AS traceparent,
-                    c.of_batch, c.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
-                    o.message, o.voucher, (extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms,
-                    (extract(epoch FROM o.finished_at) * 1000)::bigint AS finished_ms
-             FROM unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)
-             JOIN callbacks c ON c.business_id = k.business_id AND c.order_code = k.order_code
-             LEFT JOIN orders o ON o.business_id = c.business_id AND o.order_code = c.order_code
-             LEFT JOIN batches b ON b.business_id = o.business_id AND b.batch_id = o.batch_id
-             WHERE (c.due_at <= now() OR c.state = 0 AND c.tries = 0 AND c.round = 1)
-               AND (c.of_batch OR b.batch_id IS NOT NULL)
-             FOR UPDATE OF c SKIP LOCKED",
-        )
-        .await?;
-    let rows = tx.query(&statement, &[&businesses, &codes]).await?;
+async fn lock(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<Vec<ClaimedReport>, StoreError> {
+    let rows = match wanted {
+        Wanted::Named(keys) => {
+            let (businesses, codes) = arrays(keys.iter().collect::<HashSet<_>>());
+            let named = what_of(
+                "unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)
+                 JOIN callbacks c ON c.business_id = k.business_id AND c.order_code = k.order_code",
+            );
+            let statement = tx
+                .prepare_cached(&format!("{named} FOR UPDATE OF c SKIP LOCKED"))
+                .await?;
+            tx.query(&statement, &[&businesses, &codes]).await?
+        }
+        Wanted::DueFirst { line, picks, early } => {
+            let (endpoints, most) = asked(picks);
+            let due = format!(
+                "unnest($1::text[], $2::bigint[]) AS p (endpoint, most), LATERAL ({} FOR UPDATE SKIP LOCKED) c",
+                due_first(line)
+            );
+            let statement = tx.prepare_cached(&what_of(&due)).await?;
+            tx.query(&statement, &[&endpoints, &most, &early]).await?
+        }
+    };
     let mut reports = Vec::with_capacity(rows.len());
     for row in &rows {
         let subject = if row.get("of_batch") {
@@ -86,6 +112,23 @@ async fn lock(
         reports.push(report(row, subject));
     }
     Ok(reports)
+}
+
+/// What is said of the rows `c` of `callbacks`.
+fn what_of(rows: &str) -> String {
+    format!(
+        "SELECT c.business_id, c.url, c.endpoint, c.epoch + 1 AS epoch, c.round, (c.tries + 1)::smallint AS try_no,
+                (extract(epoch FROM now() - c.created_at) * 1000)::bigint AS since_final_ms,
+                CASE WHEN c.round = 1 THEN c.traceparent END AS traceparent,
+                c.of_batch, c.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
+                o.message, o.voucher, (extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms,
+                (extract(epoch FROM o.finished_at) * 1000)::bigint AS finished_ms
+         FROM {rows}
+         LEFT JOIN orders o ON o.business_id = c.business_id AND o.order_code = c.order_code
+         LEFT JOIN batches b ON b.business_id = o.business_id AND b.batch_id = o.batch_id
+         WHERE (c.due_at <= now() OR c.state = 0 AND c.tries = 0 AND c.round = 1)
+           AND (c.of_batch OR b.batch_id IS NOT NULL)"
+    )
 }
 
 async fn begin_tries(

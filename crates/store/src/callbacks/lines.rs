@@ -51,6 +51,24 @@ impl Line {
     }
 }
 
+/// Of one endpoint `p` the rows of `line` that are due first, `$3`: early too.
+pub(super) fn due_first(line: Line) -> String {
+    let rows = line.rows();
+    format!(
+        "SELECT * FROM callbacks c WHERE {rows} AND c.endpoint = p.endpoint AND (c.due_at <= now() OR $3)
+         ORDER BY c.due_at LIMIT p.most"
+    )
+}
+
+/// `$1` and `$2` of what is picked.
+pub(super) fn asked(picks: &[Pick]) -> (Vec<&str>, Vec<i64>) {
+    let most = |pick: &Pick| i64::try_from(pick.most).unwrap_or(i64::MAX);
+    picks
+        .iter()
+        .map(|pick| (pick.endpoint.as_str(), most(pick)))
+        .unzip()
+}
+
 impl Store {
     /// The endpoints that have anything in `line`, in the order of their names from `after` on, `limit` of them, each with the report
     /// that is due first.
@@ -92,44 +110,33 @@ impl Store {
         .await
     }
 
-    /// The reports of `line` that are due first, so many of each endpoint. `early`: also those whose time has not come, which is right
-    /// for first tries, whose time is only when their hint would be taken for lost.
-    pub async fn pick_reports(
+    /// The report of `line` at an endpoint that has been due longest.
+    pub async fn longest_due(
         &self,
         line: Line,
-        picks: &[Pick],
-        early: bool,
-    ) -> Result<Vec<OrderKey>, StoreError> {
-        if picks.is_empty() {
-            return Ok(vec![]);
-        }
-        let rows = line.rows();
+        endpoint: &Endpoint,
+    ) -> Result<Option<OrderKey>, StoreError> {
         let sql = format!(
-            "SELECT r.business_id, r.order_code FROM unnest($1::text[], $2::bigint[]) AS p (endpoint, most),
-             LATERAL (SELECT c.business_id, c.order_code FROM callbacks c
-                      WHERE {rows} AND c.endpoint = p.endpoint AND (c.due_at <= now() OR $3)
-                      ORDER BY c.due_at LIMIT p.most) r"
+            "SELECT r.business_id, r.order_code FROM unnest($1::text[], $2::bigint[]) AS p (endpoint, most), LATERAL ({}) r",
+            due_first(line)
         );
-        let endpoints: Vec<&str> = picks.iter().map(|p| p.endpoint.as_str()).collect();
-        let most: Vec<i64> = picks
-            .iter()
-            .map(|p| i64::try_from(p.most).unwrap_or(i64::MAX))
-            .collect();
+        let pick = [Pick {
+            endpoint: endpoint.clone(),
+            most: 1,
+        }];
+        let (endpoints, most) = asked(&pick);
         self.bounded(async {
             let session = self.session().await?;
             let statement = session.client().prepare_cached(&sql).await?;
-            let rows = session
+            let row = session
                 .client()
-                .query(&statement, &[&endpoints, &most, &early])
+                .query_opt(&statement, &[&endpoints, &most, &false])
                 .await?;
             session.give_back();
-            Ok(rows
-                .iter()
-                .map(|row| OrderKey {
-                    business: BusinessId::new(row.get::<_, String>(0)),
-                    order: OrderCode::from_uuid(row.get(1)),
-                })
-                .collect())
+            Ok(row.map(|row| OrderKey {
+                business: BusinessId::new(row.get::<_, String>(0)),
+                order: OrderCode::from_uuid(row.get(1)),
+            }))
         })
         .await
     }

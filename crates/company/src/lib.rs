@@ -1,5 +1,8 @@
 //! Late work waits for company, young work does not: what costs a transaction is the set, whatever its size, and the more workers there are
 //! the less each of them has at a time.
+//!
+//! Depends on nothing of Refill. [`gather`] is the whole of it; `fulfillment/src/lane.rs` and `callback/src/hints.rs` gather hints, the two
+//! `recorder.rs` what was heard.
 
 use std::time::Duration;
 
@@ -10,13 +13,19 @@ use tokio::time::{Instant, timeout_at};
 const SHORTER: u32 = 20;
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
-/// Takes what is there, and lets a set of at most `most` grow while its work is late. Who is alone waits for nobody, nor does a set that is
-/// half full; the youngest ends the wait of all.
-pub(crate) async fn gather<T>(
+/// How long work of this age waits for company. Nothing waits longer, whatever its patience.
+#[must_use]
+pub fn patience(age: Duration) -> Duration {
+    (age / SHORTER).min(LONGEST_WAIT)
+}
+
+/// Takes what is there, and lets a set of at most `most` grow while all in it have `patience`. Who is alone waits for nobody, nor does a set
+/// that is half full.
+pub async fn gather<T>(
     inbox: &mut mpsc::Receiver<T>,
     set: &mut Vec<T>,
     most: usize,
-    age: impl Fn(&T) -> Duration,
+    patience: impl Fn(&T) -> Duration,
 ) {
     while set.len() < most
         && let Ok(next) = inbox.try_recv()
@@ -26,8 +35,8 @@ pub(crate) async fn gather<T>(
     let mut known = 0;
     let mut until = Instant::now() + LONGEST_WAIT;
     while (2..most / 2).contains(&set.len()) {
-        let waits = set[known..].iter().map(|next| age(next) / SHORTER);
-        until = until.min(Instant::now() + waits.min().unwrap_or_default());
+        let least = set[known..].iter().map(&patience).min();
+        until = until.min(Instant::now() + least.unwrap_or_default());
         known = set.len();
         let came = timeout_at(until, inbox.recv_many(set, most - known)).await;
         if !matches!(came, Ok(1..)) {
@@ -56,7 +65,7 @@ mod tests {
         });
         let mut set = first.to_vec();
         let begun = Instant::now();
-        gather(&mut inbox, &mut set, 40, |age| *age).await;
+        gather(&mut inbox, &mut set, 40, |age| patience(*age)).await;
         let waited = begun.elapsed();
         drop(inbox);
         coming.await.unwrap();
@@ -81,7 +90,7 @@ mod tests {
         let (_sender, mut inbox) = mpsc::channel::<Duration>(1);
         let mut set = vec![Duration::from_hours(1); 2];
         let begun = Instant::now();
-        gather(&mut inbox, &mut set, 40, |age| *age).await;
+        gather(&mut inbox, &mut set, 40, |age| patience(*age)).await;
         assert_eq!(begun.elapsed().as_millis(), LONGEST_WAIT.as_millis());
     }
 }
