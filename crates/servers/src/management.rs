@@ -1,5 +1,6 @@
 //! RabbitMQ's management interface: virtual hosts, and the policies that our queues live under.
 
+use std::error::Error;
 use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
@@ -11,6 +12,8 @@ use crate::{Result, ServersError};
 const DEFINITIONS: &str = include_str!("../../../deploy/rabbitmq/definitions.json");
 /// A node takes its time over definitions while the machine is busy.
 const TIMEOUT: Duration = Duration::from_mins(1);
+/// Shorter than the node keeps an idle connection (a minute): a request that goes out while it closes one is lost.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(crate) struct Management {
@@ -48,6 +51,7 @@ impl Management {
     pub(crate) fn new(port: u16, password: &str) -> Result<Self> {
         let client = Client::builder()
             .timeout(TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .no_proxy()
             .build()
             .map_err(failed)?;
@@ -180,9 +184,13 @@ impl Management {
     }
 }
 
+/// With its causes: what it says itself is only that the request failed.
 fn failed(error: reqwest::Error) -> ServersError {
+    let error = error.without_url();
+    let causes = std::iter::successors(Some(&error as &dyn Error), |&error| error.source());
+    let told: Vec<String> = causes.map(ToString::to_string).collect();
     ServersError::Program {
         program: "RabbitMQ's management".into(),
-        why: error.without_url().to_string(),
+        why: told.join(": "),
     }
 }
