@@ -1,6 +1,6 @@
 //! The `callback` role: it tells merchants what became of their orders (`CONTRACT.md` §6).
 //!
-//! Depends on `domain`, `openapi` (the report and its signature), `store` (reports that wait), `queue` (hints), `retry` and `traces`. It
+//! Depends on `domain`, `openapi` (the report and its signature), `store` (reports that wait), `queue` (hints), `retry`, `company` and `traces`. It
 //! knows nothing of suppliers.
 //!
 //! Read `sender.rs` first: one report's way from claim to record. `hints.rs`, `due.rs` and `overtaking.rs` (by `looks.rs`) bring the work, `judge.rs` says what an answer

@@ -9,14 +9,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-/// Work waits for company so many times shorter than it has waited anyway, and no longer than [`LONGEST_WAIT`].
+/// Work waits for company so many times shorter than it has waited anyway.
 const SHORTER: u32 = 20;
+/// Nothing waits longer, whatever its patience.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
-/// How long work of this age waits for company. Nothing waits longer, whatever its patience.
+/// How long work of this age waits for company.
 #[must_use]
 pub fn patience(age: Duration) -> Duration {
-    (age / SHORTER).min(LONGEST_WAIT)
+    age / SHORTER
 }
 
 /// Takes what is there, and lets a set of at most `most` grow while all in it have `patience`. Who is alone waits for nobody, nor does a set

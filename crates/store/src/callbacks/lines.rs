@@ -120,17 +120,13 @@ impl Store {
             "SELECT r.business_id, r.order_code FROM unnest($1::text[], $2::bigint[]) AS p (endpoint, most), LATERAL ({}) r",
             due_first(line)
         );
-        let pick = [Pick {
-            endpoint: endpoint.clone(),
-            most: 1,
-        }];
-        let (endpoints, most) = asked(&pick);
+        let (endpoints, most) = ([endpoint.as_str()], [1_i64]);
         self.bounded(async {
             let session = self.session().await?;
             let statement = session.client().prepare_cached(&sql).await?;
             let row = session
                 .client()
-                .query_opt(&statement, &[&endpoints, &most, &false])
+                .query_opt(&statement, &[&&endpoints[..], &&most[..], &false])
                 .await?;
             session.give_back();
             Ok(row.map(|row| OrderKey {
