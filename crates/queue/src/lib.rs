@@ -36,8 +36,8 @@ mod topology;
 pub use crate::consumer::{Consumer, ConsumerHandle, ConsumerTask, Delivery, DepthUnknown};
 pub use crate::hint::HintError;
 pub use crate::lookout::{
-    Fate, Lookout, LookoutHandle, LookoutTask, ParkedMessage, ParkedSight, QueueSight, Settled,
-    Unseen,
+    Away, Fate, Lookout, LookoutHandle, LookoutTask, ParkedMessage, ParkedSight, QueueSight,
+    Settled, Unseen,
 };
 pub use crate::meters::describe_meters;
 pub use crate::publisher::{PublishError, Publisher, PublisherHandle, PublisherTask};

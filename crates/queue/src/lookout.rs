@@ -49,6 +49,11 @@ pub enum Unseen {
     Refused(String),
 }
 
+/// There is no connection, and there was none in time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the broker is away: {0}")]
+pub struct Away(String);
+
 type Reply<T> = oneshot::Sender<Result<T, Unseen>>;
 
 enum Question {
@@ -76,15 +81,13 @@ impl Lookout {
     #[expect(clippy::new_ret_no_self, reason = "the lookout is its two ends")]
     pub fn new(settings: Settings) -> (LookoutHandle, LookoutTask) {
         let (questions, inbox) = mpsc::channel(QUESTIONS);
-        let (state, connected) = watch::channel(false);
-        let handle = LookoutHandle {
-            questions,
-            connected,
-        };
+        let not_yet = Away("it has not answered yet".to_owned());
+        let (absence, absent) = watch::channel(Some(not_yet));
+        let handle = LookoutHandle { questions, absent };
         let task = LookoutTask {
             settings,
             inbox,
-            connected: state,
+            absence,
         };
         (handle, task)
     }
@@ -94,15 +97,15 @@ impl Lookout {
 #[derive(Clone, Debug)]
 pub struct LookoutHandle {
     questions: mpsc::Sender<Question>,
-    connected: watch::Receiver<bool>,
+    absent: watch::Receiver<Option<Away>>,
 }
 
 impl LookoutHandle {
-    /// Waits for a connection, but no longer than `within`. Returns whether there is one.
-    pub async fn arrived(&self, within: Duration) -> bool {
-        let mut connected = self.connected.clone();
-        let arrived = connected.wait_for(|connected| *connected);
-        matches!(tokio::time::timeout(within, arrived).await, Ok(Ok(_)))
+    /// Waits for a connection, but no longer than `within`; then tells why there is none.
+    pub async fn arrived(&self, within: Duration) -> Result<(), Away> {
+        let mut absent = self.absent.clone();
+        let _ = tokio::time::timeout(within, absent.wait_for(Option::is_none)).await;
+        absent.borrow().clone().map_or(Ok(()), Err)
     }
 
     /// How these queues stand, in their order.
@@ -136,7 +139,8 @@ impl LookoutHandle {
 pub struct LookoutTask {
     settings: Settings,
     inbox: mpsc::Receiver<Question>,
-    connected: watch::Sender<bool>,
+    /// Why there is no connection, as long as there is none.
+    absence: watch::Sender<Option<Away>>,
 }
 
 impl LookoutTask {
@@ -147,9 +151,9 @@ impl LookoutTask {
         while !shutdown.is_cancelled() && !self.inbox.is_closed() {
             let begun = tokio::time::Instant::now();
             let end = self.session(&shutdown).await;
-            self.connected.send_replace(false);
             meters::connected(PURPOSE, false);
             let Err(error) = end else { break };
+            self.absence.send_replace(Some(Away(error.to_string())));
             let pause = reconnects.pause_after(begun, &error);
             if self.refuse_during(pause, &shutdown).await.is_none() {
                 break;
@@ -167,7 +171,7 @@ impl LookoutTask {
         let link = link?;
         tracing::info!("connected to the broker to look at queues");
         meters::connected(PURPOSE, true);
-        self.connected.send_replace(true);
+        self.absence.send_replace(None);
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,

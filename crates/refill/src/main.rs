@@ -14,6 +14,7 @@ mod readiness;
 mod role;
 mod settings;
 mod spans;
+mod stop;
 mod vitals;
 
 use std::process::ExitCode;

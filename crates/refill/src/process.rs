@@ -16,6 +16,7 @@ use crate::meters;
 use crate::presence;
 use crate::settings::Settings;
 use crate::spans::Spans;
+use crate::stop::Stop;
 
 /// A process on its servers. Its roles are started into it; they stop first, then what they stand on.
 pub(crate) struct Process {
@@ -92,14 +93,19 @@ impl Process {
         self.ground.spawn(ground(self.ground_shutdown.clone()));
     }
 
-    /// Waits until it is stopped from outside or a role ends by itself, then takes everything down in order: first it is not ready any
-    /// more, then whoever calls it has `admin.drain_ms` to notice, then the roles take nothing new and finish what they have, and what
-    /// is not finished within `admin.stop_within_ms` is left to the leases. Told to stop once more, it ends at once.
-    pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    /// Waits until it is told to stop or a role ends by itself, then [ends](Self::end) it.
+    pub(crate) async fn run(mut self, stop: &mut Stop) -> anyhow::Result<()> {
         let ended_early = tokio::select! {
-            () = stop => false,
+            () = stop.told() => false,
             _ = self.roles.join_next() => true,
         };
+        self.end(stop, ended_early).await
+    }
+
+    /// Takes everything down in order: first it is not ready any more, then whoever calls it has `admin.drain_ms` to notice, then the
+    /// roles take nothing new and finish what they have, and what is not finished within `admin.stop_within_ms` is left to the leases.
+    /// Told to stop (once more), it ends at once.
+    pub(crate) async fn end(mut self, stop: &mut Stop, ended_early: bool) -> anyhow::Result<()> {
         tracing::info!(a_role_ended = ended_early, "stopping");
         self.draining.cancel();
         let notice = if self.has_callers && !ended_early {
@@ -114,7 +120,7 @@ impl Process {
         };
         let gone_down = tokio::select! {
             gone_down = going_down => gone_down,
-            () = told_to_stop() => {
+            () = stop.told() => {
                 tracing::error!("told to stop once more: it ends at once, the leases bring back what was begun");
                 std::process::exit(1);
             }
@@ -138,21 +144,5 @@ impl Process {
         self.ground_shutdown.cancel();
         while self.ground.join_next().await.is_some() {}
         self.spans.end().await;
-    }
-}
-
-/// SIGTERM or SIGINT.
-pub(crate) async fn told_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        tracing::error!("signals cannot be heard");
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
     }
 }

@@ -8,9 +8,10 @@ use store::Secrets;
 use tokio::net::TcpListener;
 
 use crate::admin::Admin;
-use crate::process::{Process, told_to_stop};
+use crate::process::Process;
 use crate::readiness::Readiness;
 use crate::settings::Settings;
+use crate::stop::Stop;
 use crate::vitals;
 
 /// A role of the fleet.
@@ -60,9 +61,18 @@ impl Role {
 
 /// Runs one role until the process is told to stop.
 pub(crate) async fn run(mut settings: Settings, role: Role) -> anyhow::Result<()> {
+    let mut stop = Stop::listen()?;
     settings.secrets = role.secrets();
+    let process = tokio::select! {
+        started = start(settings, role) => started?,
+        () = stop.told() => return Ok(()),
+    };
+    process.run(&mut stop).await
+}
+
+async fn start(settings: Settings, role: Role) -> anyhow::Result<Process> {
     let mut process = Process::start(settings, role.name()).await?;
-    start_admin(&mut process, role.needs_broker()).await?;
+    let admin = bind_admin(&mut process, role.needs_broker()).await?;
     match role {
         Role::Ingress(listen) => {
             start_ingress(&mut process, listen_for_merchants(listen).await?)?;
@@ -81,14 +91,12 @@ pub(crate) async fn run(mut settings: Settings, role: Role) -> anyhow::Result<()
             start_vitals(&mut process);
         }
     }
-    process.run(told_to_stop()).await
+    serve_admin(&mut process, admin);
+    Ok(process)
 }
 
-/// Serves `/livez`, `/readyz` and `/metrics` until the roles have ended. Returns where.
-pub(crate) async fn start_admin(
-    process: &mut Process,
-    needs_broker: bool,
-) -> anyhow::Result<SocketAddr> {
+/// Takes the address of `/livez`, `/readyz` and `/metrics`.
+pub(crate) async fn bind_admin(process: &mut Process, needs_broker: bool) -> anyhow::Result<Admin> {
     let listen = process.settings.admin.listen;
     let readiness = Readiness {
         store: process.store.clone(),
@@ -98,10 +106,13 @@ pub(crate) async fn start_admin(
     };
     process.add_ground(|shutdown| readiness.clone().watch(shutdown));
     let admin = Admin::bind(listen, readiness, process.metrics.clone()).await?;
-    let address = admin.address()?;
-    tracing::info!(%address, "admin server listens");
+    tracing::info!(address = %admin.address()?, "admin server listens");
+    Ok(admin)
+}
+
+/// Answers there until the roles have ended. Called when they have been started: nothing is ready before.
+pub(crate) fn serve_admin(process: &mut Process, admin: Admin) {
     process.add_ground(|shutdown| admin.run(shutdown));
-    Ok(address)
 }
 
 /// Asks the database for what its metrics tell.

@@ -1,7 +1,7 @@
 //! The tools and roles of the binary, as its people use them.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -240,6 +240,47 @@ async fn the_log_names_no_account_no_key_and_no_signature() {
     scene.end().await;
 }
 
+/// Told to stop, each of them ends as if it had ended by itself.
+fn stop_all(roles: Vec<(&str, Child)>) {
+    for (role, mut process) in roles {
+        let told = Command::new("kill")
+            .args(["-TERM", &process.id().to_string()])
+            .status();
+        assert!(told.unwrap().success());
+        let end = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = process.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < end, "{role} does not stop");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert!(status.success(), "{role}: {status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_is_told_to_stop_while_it_starts_stops() {
+    let ground = Ground::shared().await;
+    // A database that takes the connection and says nothing: the role is waiting for it when it is told.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let database = format!("postgres://refill@{}/refill", silent.local_addr().unwrap());
+    let mut roles = vec![];
+    let mut held = vec![];
+    for role in ["ingress", "fulfillment", "callback", "console"] {
+        let process = refill(&ground, &[role])
+            .env("DATABASE_URL", &database)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let waiting = tokio::time::timeout(PATIENCE, silent.accept()).await;
+        held.push(waiting.expect(role).unwrap());
+        roles.push((role, process));
+    }
+    stop_all(roles);
+    ground.clear().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_role_tells_how_it_is_and_stops_when_told() {
     let mut scene = Scene::start().await;
@@ -256,7 +297,7 @@ async fn every_role_tells_how_it_is_and_stops_when_told() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        roles.push((role, admin.clone(), process));
+        roles.push((role, process));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         for page in ["livez", "readyz", "metrics"] {
             let url = format!("http://{admin}/{page}");
@@ -274,20 +315,6 @@ async fn every_role_tells_how_it_is_and_stops_when_told() {
             .await;
         }
     }
-    for (role, _, mut process) in roles {
-        let told = Command::new("kill")
-            .args(["-TERM", &process.id().to_string()])
-            .status();
-        assert!(told.unwrap().success());
-        let end = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = process.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < end, "{role} does not stop");
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        assert!(status.success(), "{role}: {status}");
-    }
+    stop_all(roles);
     scene.end().await;
 }

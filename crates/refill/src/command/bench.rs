@@ -42,8 +42,8 @@ use self::roles::Roles;
 use self::stage::{Stage, free_address};
 use super::dev;
 use super::floor::CallbackSign;
-use crate::process::told_to_stop;
 use crate::settings::Settings;
+use crate::stop::Stop;
 
 /// The flags of `refill bench`.
 #[derive(Clone, Debug, clap::Args)]
@@ -150,6 +150,7 @@ impl Flags {
 }
 
 pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> {
+    let mut stop = Stop::listen()?;
     let fresh;
     let folder = if let Some(kept) = &flags.data {
         kept
@@ -182,7 +183,7 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> 
     // Dropped, the measurement kills its processes.
     let told = tokio::select! {
         told = measuring => told,
-        () = told_to_stop() => Err(anyhow::anyhow!("stopped before the end")),
+        () = stop.told() => Err(anyhow::anyhow!("stopped before the end")),
     };
     if told.is_err() {
         eprintln!("{}", roles::last_words(folder));

@@ -24,8 +24,8 @@ use self::reconcile::Balance;
 use self::stage::Stage;
 use super::dev::{self, Listen, Platform};
 use super::first_admin;
-use crate::process::told_to_stop;
 use crate::settings::Settings;
+use crate::stop::Stop;
 
 /// How long the demo may take, once its orders are in.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -58,10 +58,11 @@ impl Flags {
 }
 
 pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<ExitCode> {
+    let mut stop = Stop::listen()?;
     println!("Servers: PostgreSQL and RabbitMQ …");
     let servers = tokio::select! {
         started = dev::start_servers(&settings, &flags.data) => started?,
-        () = told_to_stop() => return Ok(ExitCode::FAILURE),
+        () = stop.told() => return Ok(ExitCode::FAILURE),
     };
     for line in servers.report() {
         println!("  {line}");
@@ -88,7 +89,7 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<Exit
     );
     let shown = tokio::select! {
         shown = show(&flags, &stage, &platform, &openapi_url) => Some(shown),
-        () = told_to_stop() => None,
+        () = stop.told() => None,
     };
     let passed = matches!(shown, Some(Ok(true)));
     if flags.keep && passed {
@@ -96,12 +97,12 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<Exit
             "\nEverything stays up until Ctrl-C. In another terminal: . {}",
             stage.environment.display()
         );
-        told_to_stop().await;
+        stop.told().await;
     }
     let Platform {
         servers, process, ..
     } = platform;
-    process.run(std::future::ready(())).await?;
+    process.end(&mut stop, false).await?;
     stage.strike().await;
     servers.stop().await;
     shown.transpose()?;

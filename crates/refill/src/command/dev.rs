@@ -9,9 +9,10 @@ use store::{Secrets, Store};
 use tokio::net::TcpListener;
 
 use super::{catalog, first_admin};
-use crate::process::{Process, told_to_stop};
+use crate::process::Process;
 use crate::role;
 use crate::settings::Settings;
+use crate::stop::Stop;
 
 /// The flags of `refill dev`.
 #[derive(Debug, clap::Args)]
@@ -57,16 +58,10 @@ pub(crate) struct Addresses {
 }
 
 pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> {
-    let servers = start_servers(&settings, &flags.data).await?;
-    let openapi = role::listen_for_merchants(flags.listen).await?;
-    let listen = Listen {
-        openapi,
-        console: flags.console,
-        admin: flags.admin,
-    };
+    let mut stop = Stop::listen()?;
     let platform = tokio::select! {
-        started = start(settings, servers, &flags.catalog, listen) => started?,
-        () = told_to_stop() => return Ok(()),
+        started = come_up(settings, &flags) => started?,
+        () = stop.told() => return Ok(()),
     };
     let admin = first_admin::add(&platform.process.store, &flags.data).await?;
     let at = platform.addresses;
@@ -82,9 +77,19 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> 
             "amqp": platform.servers.amqp_url(),
         })
     );
-    platform.process.run(told_to_stop()).await?;
+    platform.process.run(&mut stop).await?;
     platform.servers.stop().await;
     Ok(())
+}
+
+async fn come_up(settings: Settings, flags: &Flags) -> anyhow::Result<Platform> {
+    let servers = start_servers(&settings, &flags.data).await?;
+    let listen = Listen {
+        openapi: role::listen_for_merchants(flags.listen).await?,
+        console: flags.console,
+        admin: flags.admin,
+    };
+    start(settings, servers, &flags.catalog, listen).await
 }
 
 /// Finds or starts PostgreSQL and RabbitMQ, and says what it did.
@@ -149,20 +154,22 @@ pub(crate) async fn start(
     drop(store);
     let mut process = Process::start(settings, "dev").await?;
     // It takes orders, so it is ready as an ingress is.
-    let admin = role::start_admin(&mut process, false).await?;
+    let admin = role::bind_admin(&mut process, false).await?;
     role::start_vitals(&mut process);
     let openapi = role::start_ingress(&mut process, listen.openapi)?;
     let consumer = role::start_consumer(&mut process);
     role::start_fulfillment(&mut process, consumer.clone());
     role::start_callback(&mut process, consumer)?;
     let console = role::start_console(&mut process).await?;
+    let addresses = Addresses {
+        openapi,
+        console,
+        admin: admin.address()?,
+    };
+    role::serve_admin(&mut process, admin);
     Ok(Platform {
         servers,
         process,
-        addresses: Addresses {
-            openapi,
-            console,
-            admin,
-        },
+        addresses,
     })
 }

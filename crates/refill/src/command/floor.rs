@@ -7,8 +7,8 @@ use anyhow::Context;
 use openapi::SigningKey;
 use tokio_util::sync::CancellationToken;
 
-use crate::process::told_to_stop;
 use crate::settings::Settings;
+use crate::stop::Stop;
 
 /// The flags of `refill floor`.
 #[derive(Clone, Debug, clap::Args)]
@@ -53,6 +53,7 @@ impl CallbackSign {
 }
 
 pub(crate) async fn run(settings: &Settings, flags: Flags) -> anyhow::Result<()> {
+    let mut stop = Stop::listen()?;
     let read = |name: &str| {
         let path: &Path = &flags.keys.join(name);
         std::fs::read_to_string(path).with_context(|| path.display().to_string())
@@ -75,7 +76,7 @@ pub(crate) async fn run(settings: &Settings, flags: Flags) -> anyhow::Result<()>
     tokio::pin!(running);
     tokio::select! {
         ended = &mut running => Ok(ended?),
-        () = told_to_stop() => {
+        () = stop.told() => {
             shutdown.cancel();
             Ok(running.await?)
         }

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::command::doubt::Operator;
 use crate::settings::Settings;
 
-/// How long a command waits for a connection to the broker.
-const CONNECTS_WITHIN: Duration = Duration::from_secs(10);
+/// How long a command waits for a connection to the broker: longer than one attempt may take, so that it can say what is wrong.
+const CONNECTS_WITHIN: Duration = Duration::from_secs(15);
 
 /// `refill queue …`
 #[derive(Debug, clap::Subcommand)]
@@ -61,10 +61,9 @@ pub(crate) async fn run(settings: &Settings, tool: QueueTool) -> anyhow::Result<
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(task.run(stop.clone()));
-    let done = if lookout.arrived(CONNECTS_WITHIN).await {
-        answer(settings, &lookout, tool).await
-    } else {
-        Err(anyhow::anyhow!("the broker is away"))
+    let done = match lookout.arrived(CONNECTS_WITHIN).await {
+        Ok(()) => answer(settings, &lookout, tool).await,
+        Err(away) => Err(away.into()),
     };
     stop.cancel();
     while tasks.join_next().await.is_some() {}

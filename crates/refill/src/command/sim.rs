@@ -12,7 +12,7 @@ use simulator::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::process::told_to_stop;
+use crate::stop::Stop;
 
 /// Who is simulated.
 #[derive(Debug, clap::Subcommand)]
@@ -84,6 +84,7 @@ pub(crate) struct Merchant {
 }
 
 pub(crate) async fn run(who: Who) -> anyhow::Result<()> {
+    let mut stop = Stop::listen()?;
     let listen = match &who {
         Who::Supplier(flags) => flags.listen,
         Who::Merchant(flags) => flags.listen,
@@ -93,15 +94,15 @@ pub(crate) async fn run(who: Who) -> anyhow::Result<()> {
         .with_context(|| format!("--listen: cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     let shutdown = CancellationToken::new();
-    let stop = shutdown.clone();
+    let until = shutdown.clone();
     let serving = async {
         match who {
-            Who::Supplier(flags) => supplier(flags, listener, address, stop).await,
-            Who::Merchant(flags) => merchant(&flags, listener, address, stop).await,
+            Who::Supplier(flags) => supplier(flags, listener, address, until).await,
+            Who::Merchant(flags) => merchant(&flags, listener, address, until).await,
         }
     };
     let stopping = async {
-        told_to_stop().await;
+        stop.told().await;
         shutdown.cancel();
     };
     tokio::pin!(serving);
