@@ -90,7 +90,7 @@ impl DueLoop {
         let mut more = self.overflow().await?;
         for line in lines.iter().copied() {
             for _ in 0..PAGES {
-                let (sent, is_last) = self.looks.page(line, false).await?;
+                let (sent, is_last) = self.looks.page(line).await?;
                 more |= sent;
                 if is_last {
                     break;

@@ -3,7 +3,7 @@
 //! Depends on `domain`, `openapi` (the report and its signature), `store` (reports that wait), `queue` (hints), `retry`, `company` and `traces`. It
 //! knows nothing of suppliers.
 //!
-//! Read `sender.rs` first: one report's way from claim to record. `hints.rs`, `due.rs` and `overtaking.rs` (by `looks.rs`) bring the work, `judge.rs` says what an answer
+//! Read `sender.rs` first: one report's way from claim to record. `hints.rs`, `due.rs` and `overtaking.rs` (by `looks.rs`, when `late.rs` says so) bring the work, `judge.rs` says what an answer
 //! means, `names.rs` where a report may go (by the rule in `openapi`), `slots.rs` who has to wait (by what `pace.rs`, `standing.rs` and `egress.rs` know of
 //! endpoints), `health.rs` how those recover, `worker.rs` how it starts and ends.
 
@@ -12,6 +12,7 @@ mod egress;
 mod health;
 mod hints;
 mod judge;
+mod late;
 mod looks;
 mod meters;
 mod names;

@@ -29,30 +29,40 @@ impl Looks {
 
     /// One page of endpoints: a few reports of each that has any due, and room for them. Returns whether one of them probably has
     /// more, and whether this was the last page.
-    /// `early`: also those that are not due, which first tries may be before their hint is taken for lost.
-    pub(crate) async fn page(
-        &mut self,
-        line: Line,
-        early: bool,
-    ) -> Result<(bool, bool), StoreError> {
-        let heads = self.heads(line).await?;
+    pub(crate) async fn page(&mut self, line: Line) -> Result<(bool, bool), StoreError> {
+        let mut heads = self.heads(line).await?;
         let is_last = heads.len() < PAGE;
-        let picks = self.picks(line, heads, early);
+        heads.retain(|head| head.due_for_ms >= 0);
+        let sent = self.send(line, heads, false).await?;
+        Ok((sent > 0, is_last))
+    }
+
+    /// One page of endpoints with first tries that are not due, because their hint may still come; all but the `flooded` one. Returns
+    /// whether something was sent.
+    pub(crate) async fn behind(&mut self, flooded: Option<&Endpoint>) -> Result<bool, StoreError> {
+        let mut heads = self.heads(Line::First).await?;
+        heads.retain(|head| Some(&head.endpoint) != flooded);
+        let sent = self.send(Line::First, heads, true).await?;
+        Ok(sent > 0)
+    }
+
+    async fn send(&self, line: Line, heads: Vec<Head>, early: bool) -> Result<usize, StoreError> {
+        let picks = self.picks(line, heads);
         let wanted = Wanted::DueFirst {
             line,
             picks: &picks,
             early,
         };
         let Sent { sent, .. } = self.sender.send(wanted, Errand::Deliver(line)).await?;
-        Ok((sent > 0, is_last))
+        Ok(sent)
     }
 
-    /// How many of each endpoint that has any due: as many as there are slots for, shared out evenly, beginning anywhere.
-    fn picks(&self, line: Line, heads: Vec<Head>, early: bool) -> Vec<Pick> {
+    /// How many of each of these endpoints: as many as there are slots for, shared out evenly, beginning anywhere.
+    fn picks(&self, line: Line, heads: Vec<Head>) -> Vec<Pick> {
         let slots = &self.sender.slots;
         let mut open: Vec<Pick> = heads
             .into_iter()
-            .filter(|head| (early || head.due_for_ms >= 0) && slots.is_open(&head.endpoint))
+            .filter(|head| slots.is_open(&head.endpoint))
             .map(|head| Pick {
                 most: slots.room(&head.endpoint, line).min(EACH),
                 endpoint: head.endpoint,

@@ -15,13 +15,11 @@ use url::Url;
 
 use crate::egress::Turn;
 use crate::judge::{Answer, Fault, Reach, judge};
+use crate::late::{LATE, Lateness};
 use crate::post::Post;
 use crate::signers::Signers;
 use crate::slots::{Heard, News, Slot, Slots};
 use crate::standing::Standings;
-
-/// A hint that comes so long after its order became final has stood behind others.
-const BEHIND: Duration = Duration::from_millis(200);
 
 /// Claims and sends.
 #[derive(Clone)]
@@ -30,6 +28,7 @@ pub(crate) struct Sender {
     pub(crate) catalogue: watch::Receiver<Arc<Catalogue>>,
     pub(crate) signers: Arc<Mutex<Arc<Signers>>>,
     pub(crate) slots: Slots,
+    pub(crate) lateness: Lateness,
     pub(crate) standings: Standings,
     pub(crate) post: Post,
     pub(crate) tried: mpsc::Sender<Tried>,
@@ -56,24 +55,26 @@ pub(crate) struct Sent {
 }
 
 impl Sender {
-    /// Sends those whose hints have come. Hints that are old say that a flood stands in the queue before other endpoints' reports.
-    /// Returns how late the latest of them is, if one of them is old.
+    /// Sends those whose hints have come. Returns how late the latest of them is, if one of them is late.
     pub(crate) async fn send_hinted(
         &self,
         keys: &[OrderKey],
     ) -> Result<Option<Duration>, StoreError> {
         let errand = Errand::Deliver(Line::First);
         let (claimed, _) = self.claim(Wanted::Named(keys), errand).await?;
-        let orders = claimed
+        let late: Vec<_> = claimed
             .iter()
-            .filter(|(report, _)| matches!(report.subject, Subject::Order(_)));
-        let latest = orders.map(|(report, _)| report.since_final).max();
-        let late = latest.filter(|late| *late > BEHIND);
-        if late.is_some() {
-            self.slots.note_behind(Instant::now());
+            .map(|(report, _)| report)
+            .filter(|report| matches!(report.subject, Subject::Order(_)))
+            .filter(|report| report.since_final > LATE)
+            .collect();
+        let latest = late.iter().map(|report| report.since_final).max();
+        if latest.is_some() {
+            let endpoints: Vec<_> = late.iter().map(|report| &report.endpoint).collect();
+            self.lateness.note(&endpoints);
         }
         self.start(claimed);
-        Ok(late)
+        Ok(latest)
     }
 
     /// Claims of what is `wanted` what finds a slot, and sends it. Returns how much, when it is claimed.

@@ -23,8 +23,6 @@ const REMEMBERED: usize = 4_096;
 const MOST_OVERFLOWING: usize = 1_000;
 /// So many calls in a row that do not reach an endpoint set it aside.
 const SET_ASIDE_AFTER: u32 = 5;
-/// How long one late hint is remembered.
-const BEHIND_FOR: Duration = Duration::from_secs(1);
 /// An answer from another endpoint of the host within this time says that the host is well.
 const HOST_SEEN: Duration = Duration::from_mins(1);
 
@@ -35,8 +33,6 @@ pub(crate) struct Slots {
     pools: Pools,
     /// Told when a slot is free again that something waits for.
     freed: Arc<Notify>,
-    /// Told when a hint has come late.
-    late: Arc<Notify>,
     standings: Standings,
     per_endpoint: usize,
     per_business: usize,
@@ -52,8 +48,6 @@ struct Taken {
     overflowing: usize,
     /// Lines in which something that was due found no slot.
     hungry: Vec<Line>,
-    /// Hints came late: until then others are looked after who stand behind.
-    behind_until: Option<Instant>,
     egress: Egress,
 }
 
@@ -105,7 +99,6 @@ impl Slots {
             taken: Arc::default(),
             pools: Pools::new(most),
             freed: Arc::default(),
-            late: Arc::default(),
             standings,
             per_endpoint,
             per_business,
@@ -205,22 +198,6 @@ impl Slots {
     /// Lines in which something has found no slot since this was asked last.
     pub(crate) fn take_hungry(&self) -> Vec<Line> {
         std::mem::take(&mut self.lock().hungry)
-    }
-
-    /// A hint has come late.
-    pub(crate) fn note_behind(&self, now: Instant) {
-        self.lock().behind_until = Some(now + BEHIND_FOR);
-        self.late.notify_one();
-    }
-
-    /// Waits until a hint comes late.
-    pub(crate) async fn came_late(&self) {
-        self.late.notified().await;
-    }
-
-    /// Whether hints have come late just now.
-    pub(crate) fn is_behind(&self, now: Instant) -> bool {
-        self.lock().behind_until.is_some_and(|until| now < until)
     }
 
     /// Slots of the line's own pool that are free.

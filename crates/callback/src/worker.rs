@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::due::DueLoop;
 use crate::health::HealthLoop;
 use crate::hints::{HintLoop, Mark};
+use crate::late::Lateness;
 use crate::looks::Looks;
 use crate::meters;
 use crate::overtaking::OvertakingLoop;
@@ -84,6 +85,7 @@ impl Worker {
                 settings.max_in_flight_per_endpoint,
                 settings.max_in_flight_per_business,
             ),
+            lateness: Lateness::new(),
             standings,
             post: self.post,
             tried,
@@ -100,6 +102,7 @@ impl Worker {
         takers.spawn(DueLoop::new(sender.clone(), settings.poll_every()).run(shutdown.clone()));
         let overtaking = OvertakingLoop {
             looks: Looks::new(sender.clone()),
+            lateness: sender.lateness.clone(),
         };
         takers.spawn(overtaking.run(shutdown.clone()));
         takers.spawn(
