@@ -55,7 +55,7 @@ const ELSEWHERE: [&str; 8] = [
 ];
 
 /// Scenarios that are prepared or brought to their end at the same time.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 5;
 /// Scenarios that are under way at the same time. Half of all wait for a lease, meanwhile the others have their turn.
 const UNDER_WAY: usize = 120;
 

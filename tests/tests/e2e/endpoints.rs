@@ -336,9 +336,19 @@ async fn twenty_bad_endpoints_of_two_hundred_disturb_nobody_but_themselves() {
         || format!("expected {expected}, seen {}", seen.borrow()),
     )
     .await;
-    let health = scene.merchant.client.balance().await.unwrap().data["callbackHealth"].clone();
-    let named: Vec<String> = serde_json::from_value(health["setAside"].clone()).unwrap();
-    assert_eq!(named.join(" "), expected);
+    // The merchant is told once what was heard of his own reports there is recorded, a moment later.
+    until(
+        "the merchant told of all twelve",
+        async || {
+            let balance = scene.merchant.client.balance().await.unwrap();
+            let named = &balance.data["callbackHealth"]["setAside"];
+            let named: Vec<String> = serde_json::from_value(named.clone()).unwrap();
+            *seen.borrow_mut() = named.join(" ");
+            (*seen.borrow() == expected).then_some(())
+        },
+        || format!("expected {expected}, seen {}", seen.borrow()),
+    )
+    .await;
     let listed = scene.platform.tool(&["endpoint", "list", "--json"]);
     assert_eq!(String::from_utf8_lossy(&listed.stdout).lines().count(), 12);
 
