@@ -7,6 +7,7 @@ use store::StoreError;
 use store::callbacks::{Head, Line, Pick, Wanted};
 use tokio_util::sync::CancellationToken;
 
+use crate::fleet::Fleet;
 use crate::looks::Looks;
 use crate::sender::{Errand, Sender, Sent};
 
@@ -26,14 +27,16 @@ pub(crate) struct DueLoop {
     looks: Looks,
     sender: Sender,
     every: Duration,
+    fleet: Fleet,
 }
 
 impl DueLoop {
-    pub(crate) fn new(sender: Sender, every: Duration) -> Self {
+    pub(crate) fn new(sender: Sender, every: Duration, fleet: Fleet) -> Self {
         Self {
             looks: Looks::new(sender.clone()),
             sender,
             every,
+            fleet,
         }
     }
 
@@ -61,13 +64,13 @@ impl DueLoop {
             }
             if everywhere {
                 // A look that takes long must not be all that the database does.
-                let pause = self.every.max(begun.elapsed() * 3);
+                let pause = self.fleet.pause(self.every).max(begun.elapsed() * 3);
                 let pause = if frozen { pause.max(TRICKLE) } else { pause };
                 everywhere_at = Instant::now() + pause;
             }
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = self.freed_after(SHORTEST_PAUSE), if !frozen => {}
+                () = self.freed_after(self.fleet.pause(SHORTEST_PAUSE)), if !frozen => {}
                 () = tokio::time::sleep_until(everywhere_at.into()) => {}
             }
         }

@@ -5,11 +5,14 @@ use std::time::Duration;
 use store::StoreError;
 use tokio_util::sync::CancellationToken;
 
+use crate::fleet::Fleet;
 use crate::meters;
 use crate::sender::Sender;
 use crate::settings::Settings;
 
 const EVERY: Duration = Duration::from_secs(1);
+/// How often the processes of this role are counted, in rounds.
+const COUNT_EVERY: u32 = 5;
 /// How often old things are cleared away, in rounds.
 const CLEAR_EVERY: u32 = 60;
 /// How many reports of a recovering endpoint are let go in one round: more than its pace allows while it recovers.
@@ -23,6 +26,7 @@ const CLEARED: i64 = 5_000;
 pub(crate) struct HealthLoop {
     pub(crate) sender: Sender,
     pub(crate) settings: Settings,
+    pub(crate) fleet: Fleet,
 }
 
 impl HealthLoop {
@@ -32,6 +36,11 @@ impl HealthLoop {
         loop {
             if let Err(error) = self.look().await {
                 tracing::warn!(%error, "cannot look after endpoints");
+            }
+            if rounds.is_multiple_of(COUNT_EVERY)
+                && let Err(error) = self.fleet.count(&self.sender.store).await
+            {
+                tracing::debug!(%error, "nobody knows how many deliver reports");
             }
             if rounds.is_multiple_of(CLEAR_EVERY)
                 && let Err(error) = self.clear_away().await

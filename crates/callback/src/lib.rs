@@ -5,10 +5,11 @@
 //!
 //! Read `sender.rs` first: one report's way from claim to record. `hints.rs`, `due.rs` and `overtaking.rs` (by `looks.rs`, when `late.rs` says so) bring the work, `judge.rs` says what an answer
 //! means, `names.rs` where a report may go (by the rule in `openapi`), `slots.rs` who has to wait (by what `pace.rs`, `standing.rs` and `egress.rs` know of
-//! endpoints), `health.rs` how those recover, `worker.rs` how it starts and ends.
+//! endpoints), `health.rs` how those recover, `fleet.rs` how many do all this, `worker.rs` how it starts and ends.
 
 mod due;
 mod egress;
+mod fleet;
 mod health;
 mod hints;
 mod judge;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::fleet::Fleet;
 use crate::late::Lateness;
 use crate::looks::Looks;
 
@@ -18,6 +19,7 @@ const SELDOM: Duration = Duration::from_millis(160);
 pub(crate) struct OvertakingLoop {
     pub(crate) looks: Looks,
     pub(crate) lateness: Lateness,
+    pub(crate) fleet: Fleet,
 }
 
 impl OvertakingLoop {
@@ -42,7 +44,7 @@ impl OvertakingLoop {
                 (pause * 2).min(SELDOM)
             };
             // The database has other things to do.
-            let pause = sleep(pause.max(begun.elapsed()));
+            let pause = sleep(self.fleet.pause(pause).max(begun.elapsed()));
             shutdown.run_until_cancelled(pause).await;
         }
     }

@@ -19,7 +19,7 @@ pub struct Settings {
     pub claim_batch: usize,
     /// The most results that are recorded in one transaction.
     pub record_batch: usize,
-    /// How often reports are looked for whose time has come, in milliseconds.
+    /// How often reports are looked for whose time has come, in milliseconds; several workers look in turn.
     pub poll_every_ms: u64,
     /// How long a claim lasts, in milliseconds: the call, and time to record what came of it.
     pub lease_ms: u64,

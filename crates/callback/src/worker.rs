@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::due::DueLoop;
+use crate::fleet::Fleet;
 use crate::health::HealthLoop;
 use crate::hints::{HintLoop, Mark};
 use crate::late::Lateness;
@@ -99,16 +100,20 @@ impl Worker {
         };
         let mut recording = tokio::spawn(recorder.run());
         let mut takers = JoinSet::new();
-        takers.spawn(DueLoop::new(sender.clone(), settings.poll_every()).run(shutdown.clone()));
+        let fleet = Fleet::alone();
+        let due = DueLoop::new(sender.clone(), settings.poll_every(), fleet.clone());
+        takers.spawn(due.run(shutdown.clone()));
         let overtaking = OvertakingLoop {
             looks: Looks::new(sender.clone()),
             lateness: sender.lateness.clone(),
+            fleet: fleet.clone(),
         };
         takers.spawn(overtaking.run(shutdown.clone()));
         takers.spawn(
             HealthLoop {
                 sender: sender.clone(),
                 settings: settings.clone(),
+                fleet,
             }
             .run(shutdown.clone()),
         );

@@ -1,8 +1,8 @@
 //! Late work waits for company, young work does not: what costs a transaction is the set, whatever its size, and the more workers there are
 //! the less each of them has at a time.
 //!
-//! Depends on nothing of Refill. [`gather`] is the whole of it; `fulfillment/src/lane.rs` and `callback/src/hints.rs` gather hints, the two
-//! `recorder.rs` what was heard.
+//! Depends on nothing of Refill. [`gather`] is most of it; `fulfillment/src/lane.rs` and `callback/src/hints.rs` gather hints, the two
+//! `recorder.rs` what was heard. [`pause_of_each`] is for those who look for the same: the two `due.rs` and `callback/src/overtaking.rs`.
 
 use std::time::Duration;
 
@@ -13,6 +13,16 @@ use tokio::time::{Instant, timeout_at};
 const SHORTER: u32 = 20;
 /// Nothing waits longer, whatever its patience.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
+
+/// So many workers at the most look less often because there are others: one that is left alone by them must not be too slow.
+const MOST_WORKERS: u32 = 8;
+
+/// The pause of each of so many workers who look for the same, where one alone would make this one: together they look as often as he would,
+/// and find as much each time.
+#[must_use]
+pub fn pause_of_each(workers: u32, pause_of_one: Duration) -> Duration {
+    pause_of_one * workers.clamp(1, MOST_WORKERS)
+}
 
 /// How long work of this age waits for company.
 #[must_use]
@@ -52,6 +62,15 @@ mod tests {
 
     const LATE: Duration = Duration::from_secs(10);
     const YOUNG: Duration = Duration::ZERO;
+
+    #[test]
+    fn many_look_as_often_as_one() {
+        let pause = |workers| pause_of_each(workers, Duration::from_millis(250)).as_millis();
+        assert_eq!(
+            [0, 1, 4, 8, 100].map(pause),
+            [250, 250, 1_000, 2_000, 2_000]
+        );
+    }
 
     /// How many are together, and after how long, where one comes every 10 ms.
     async fn gathered(first: &[Duration], then: Duration) -> (usize, Duration) {

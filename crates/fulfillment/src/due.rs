@@ -6,7 +6,8 @@ use std::time::Duration;
 use domain::{Lane, OrderKey};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::sync::Notify;
+use store::Share;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
@@ -22,6 +23,8 @@ const LEAST: usize = 20;
 pub(crate) struct DueLoop {
     pub(crate) dispatch: Dispatch,
     pub(crate) every: Duration,
+    /// How many workers look for the same.
+    pub(crate) share: watch::Receiver<Share>,
     /// Something became due just now.
     pub(crate) again: Arc<Notify>,
     pub(crate) claim_size: usize,
@@ -44,10 +47,11 @@ impl DueLoop {
             if more && !shutdown.is_cancelled() {
                 continue;
             }
+            let workers = self.share.borrow().of;
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = self.again.notified() => {}
-                () = tokio::time::sleep(self.every) => {}
+                () = tokio::time::sleep(company::pause_of_each(workers, self.every)) => {}
             }
         }
     }

@@ -12,7 +12,7 @@ pub struct Settings {
     pub claim_size: usize,
     /// The most outcomes that one transaction records.
     pub record_size: usize,
-    /// How often to look for orders whose next look is due, in milliseconds.
+    /// How often to look for orders whose next look is due, in milliseconds; several workers look in turn.
     pub due_every_ms: u64,
     /// How often to look for what stood still, in milliseconds.
     pub sweep_every_ms: u64,

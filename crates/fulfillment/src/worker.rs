@@ -97,6 +97,7 @@ impl Worker {
             DueLoop {
                 dispatch: dispatch.clone(),
                 every: self.settings.due_every(),
+                share: share.clone(),
                 again,
                 claim_size: self.settings.claim_size.max(1),
             }

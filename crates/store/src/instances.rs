@@ -57,6 +57,23 @@ impl Store {
         .await
     }
 
+    /// How many processes run in a role, those counted in that run in all of them.
+    pub async fn processes_in(&self, role: &str) -> Result<u32, StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session
+                .client()
+                .prepare_cached(
+                    "SELECT count(*) FROM instances WHERE role IN ($1, 'dev') AND seen_at > now() - interval '30 s'",
+                )
+                .await?;
+            let row = session.client().query_one(&statement, &[&role]).await?;
+            session.give_back();
+            Ok(u32::try_from(row.get::<_, i64>(0)).unwrap_or(u32::MAX))
+        })
+        .await
+    }
+
     /// The processes that run, by role.
     pub async fn instances(&self) -> Result<Vec<Instance>, StoreError> {
         self.bounded(async {
