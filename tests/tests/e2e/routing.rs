@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use simulator::Item;
 
+use crate::harness::process::tell_to_stop;
 use crate::harness::{Scene, until};
 
 /// What `refill supplier list --json` says.
@@ -206,10 +207,7 @@ async fn two_workers_together_call_a_supplier_no_more_than_it_takes() {
     let sums = scene.outside.sums(scene.outside.swift).await;
     assert_eq!((sums.charged, sums.charged_more_than_once), (40, 0));
     assert!((4..=6).contains(&sums.most_at_once), "{sums:?}");
-    let told = std::process::Command::new("kill")
-        .args(["-TERM", &second.id().to_string()])
-        .status();
-    assert!(told.unwrap().success());
+    tell_to_stop(&second);
     assert!(second.wait().unwrap().success());
     let alone = "workers=1";
     until(

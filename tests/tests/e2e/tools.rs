@@ -2,13 +2,13 @@
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::harness::merchant::{BUSINESS, MERCHANT};
 use crate::harness::outside::{HARBOR_KEY, MERCHANT_MD5_KEY, SWIFT_KEY, get};
 use crate::harness::platform::{binary, root};
+use crate::harness::process::{ended, tell_to_stop};
 use crate::harness::{Ground, PATIENCE, Scene, until};
 
 fn refill(ground: &Ground, args: &[&str]) -> Command {
@@ -243,18 +243,8 @@ async fn the_log_names_no_account_no_key_and_no_signature() {
 /// Told to stop, each of them ends as if it had ended by itself.
 fn stop_all(roles: Vec<(&str, Child)>) {
     for (role, mut process) in roles {
-        let told = Command::new("kill")
-            .args(["-TERM", &process.id().to_string()])
-            .status();
-        assert!(told.unwrap().success());
-        let end = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = process.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < end, "{role} does not stop");
-            std::thread::sleep(Duration::from_millis(20));
-        };
+        tell_to_stop(&process);
+        let status = ended(&mut process, || role.to_owned());
         assert!(status.success(), "{role}: {status}");
     }
 }

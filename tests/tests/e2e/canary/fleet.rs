@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Said;
 use crate::harness::outside::{at_the_broker, get, http};
+use crate::harness::process::{ended, tell_to_stop};
 use crate::harness::{PATIENCE, Platform, until};
 
 pub(super) struct Role {
@@ -64,15 +65,8 @@ impl Role {
 
     /// Stops it, and keeps all that it has written.
     pub(super) fn stop(mut self, said: &mut Said) {
-        let told = Command::new("kill")
-            .args(["-TERM", &self.process.id().to_string()])
-            .status();
-        assert!(told.unwrap().success());
-        let end = Instant::now() + PATIENCE;
-        while self.process.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < end, "{} does not stop", self.name);
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        tell_to_stop(&self.process);
+        ended(&mut self.process, || self.name.to_owned());
         let text = std::fs::read_to_string(&self.output).unwrap();
         assert!(
             text.starts_with('{'),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::console::Person;
 use super::outside::at_the_broker;
 use super::platform::{CATALOGUE, binary, catalogue, root};
+use super::process::tell_to_stop;
 use super::{Ground, Outside, PATIENCE, until};
 
 /// The roles that are processes.
@@ -227,11 +228,7 @@ impl Fleet {
     pub(crate) async fn stop(&mut self, role: &str) {
         let oldest = self.processes.iter().position(|(name, _)| *name == role);
         let (_, mut process) = self.processes.remove(oldest.expect("it runs"));
-        let sent = Command::new("kill")
-            .args(["-TERM", &process.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
+        tell_to_stop(&process);
         let ended = tokio::time::timeout(PATIENCE, async {
             loop {
                 if let Some(status) = process.try_wait().unwrap() {

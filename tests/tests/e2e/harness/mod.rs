@@ -8,6 +8,7 @@ pub(crate) mod merchant;
 pub(crate) mod outside;
 pub(crate) mod plans;
 pub(crate) mod platform;
+pub(crate) mod process;
 #[allow(dead_code, reason = "only some tests come as programs")]
 pub(crate) mod program;
 

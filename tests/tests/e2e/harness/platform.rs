@@ -5,13 +5,13 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use super::console::Person;
 use super::outside::{HARBOR_KEY, MERCHANT_MD5_KEY, SWIFT_KEY};
-use super::{Ground, Outside, PATIENCE};
+use super::process::{ended, tell_to_stop};
+use super::{Ground, Outside};
 
 pub(crate) const CATALOGUE: &str = include_str!("catalogue.toml");
 
@@ -195,28 +195,13 @@ impl Platform {
 
     /// SIGTERM.
     pub(crate) fn tell_to_stop(&self) {
-        let process = self.process.as_ref().expect("it runs");
-        let sent = Command::new("kill")
-            .args(["-TERM", &process.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
+        tell_to_stop(self.process.as_ref().expect("it runs"));
     }
 
     /// Waits until it has ended by itself.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("it runs");
-        let end = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = process.try_wait().unwrap() {
-                return status;
-            }
-            if Instant::now() >= end {
-                process.kill().unwrap();
-                panic!("it does not stop: {}", self.log_tail());
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        ended(&mut process, || self.log_tail())
     }
 
     /// `refill check` holds.
