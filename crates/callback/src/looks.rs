@@ -33,8 +33,7 @@ impl Looks {
         let mut heads = self.heads(line).await?;
         let is_last = heads.len() < PAGE;
         heads.retain(|head| head.due_for_ms >= 0);
-        let sent = self.send(line, heads, false).await?;
-        Ok((sent > 0, is_last))
+        Ok((self.send(line, heads, false).await?, is_last))
     }
 
     /// One page of endpoints with first tries that are not due, because their hint may still come; all but the `flooded` one. Returns
@@ -42,11 +41,10 @@ impl Looks {
     pub(crate) async fn behind(&mut self, flooded: Option<&Endpoint>) -> Result<bool, StoreError> {
         let mut heads = self.heads(Line::First).await?;
         heads.retain(|head| Some(&head.endpoint) != flooded);
-        let sent = self.send(Line::First, heads, true).await?;
-        Ok(sent > 0)
+        self.send(Line::First, heads, true).await
     }
 
-    async fn send(&self, line: Line, heads: Vec<Head>, early: bool) -> Result<usize, StoreError> {
+    async fn send(&self, line: Line, heads: Vec<Head>, early: bool) -> Result<bool, StoreError> {
         let picks = self.picks(line, heads);
         let wanted = Wanted::DueFirst {
             line,
@@ -54,7 +52,7 @@ impl Looks {
             early,
         };
         let Sent { sent, .. } = self.sender.send(wanted, Errand::Deliver(line)).await?;
-        Ok(sent)
+        Ok(sent > 0)
     }
 
     /// How many of each of these endpoints: as many as there are slots for, shared out evenly, beginning anywhere.
