@@ -186,5 +186,11 @@ async fn what_is_rubbish_is_seen_on_the_pages_and_dropped() {
         1
     );
     assert!(tool(&["queue", "parked", "--json"]).is_empty());
+    let gone = scene.platform.tool(&["queue", "drop", "--id", &again]);
+    let said = String::from_utf8(gone.stderr).unwrap();
+    assert!(
+        !gone.status.success() && said.contains("no such message is parked"),
+        "{said}"
+    );
     scene.end().await;
 }

@@ -139,9 +139,10 @@ pub(crate) async fn what_was_put_aside_is_looked_at_and_sent_back_or_dropped(ser
     assert_eq!(stayed, expected);
     let state = vec![seen(&mobile, 1, 0), seen(&QueueName::parked(), 3, 0)];
     // A quorum queue tells its last state, in which those that were looked at may still be held.
-    until("the three that stayed are back in their queue", async || {
-        look.handle.queues(both.clone()).await == Ok(state.clone())
-    })
+    until(
+        "the three that stayed are back in their queue",
+        async || look.handle.queues(both.clone()).await == Ok(state.clone()),
+    )
     .await;
     let get = channel.basic_get(mobile.as_str().into(), BasicGetOptions::default());
     assert_eq!(get.await.unwrap().unwrap().data, newer);

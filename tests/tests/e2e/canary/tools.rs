@@ -135,7 +135,10 @@ const TOOLS: [(&str, &str); 72] = [
     ("queue list --json", "refill.parked"),
     ("queue parked", "unknown_version"),
     ("queue parked --json", "unknown_version"),
-    ("queue drop --id nobody --as clerk", ""),
+    (
+        "queue drop --id nobody --as clerk",
+        "no such message is parked",
+    ),
     (
         "queue requeue --from refill.orders.mobile --as clerk",
         "1 requeued",
