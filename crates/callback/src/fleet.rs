@@ -1,4 +1,4 @@
-//! How many processes deliver reports: what all of them look for, each looks for so much less often.
+//! How many processes deliver reports: what all of them look for, each looks for so much less often, and of what they record each has a part.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,7 +26,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// The pause between this process's looks, where one process alone would make this one.
+    /// The pause between this process's looks or records, where one process alone would make this one.
     pub(crate) fn pause(&self, of_one: Duration) -> Duration {
         company::pause_of_each(self.0.load(Ordering::Relaxed), of_one)
     }

@@ -7,7 +7,9 @@ use store::Store;
 use store::callbacks::{Next, Tried};
 use tokio::sync::mpsc;
 
-/// The patience of what is recorded here, young or late: nobody waits for it.
+use crate::fleet::Fleet;
+
+/// The patience of what is recorded here by one process alone, young or late: nobody waits for it.
 const LINGER: Duration = Duration::from_millis(50);
 
 /// Takes tries until all who could bring more are gone.
@@ -15,6 +17,7 @@ pub(crate) struct Recorder {
     pub(crate) store: Store,
     pub(crate) tried: mpsc::Receiver<Tried>,
     pub(crate) set_size: usize,
+    pub(crate) fleet: Fleet,
 }
 
 impl Recorder {
@@ -22,7 +25,8 @@ impl Recorder {
     pub(crate) async fn run(mut self) {
         let mut set = Vec::with_capacity(self.set_size);
         while self.tried.recv_many(&mut set, self.set_size).await > 0 {
-            company::gather(&mut self.tried, &mut set, self.set_size, |_| LINGER).await;
+            let linger = self.fleet.pause(LINGER);
+            company::gather(&mut self.tried, &mut set, self.set_size, |_| linger).await;
             self.record(&set).await;
             set.iter().for_each(tell);
             set.clear();

@@ -93,14 +93,15 @@ impl Worker {
             calls: calls.clone(),
             lease: settings.lease(),
         };
+        let fleet = Fleet::alone();
         let recorder = Recorder {
             store: self.store,
             tried: inbox,
             set_size: settings.record_batch,
+            fleet: fleet.clone(),
         };
         let mut recording = tokio::spawn(recorder.run());
         let mut takers = JoinSet::new();
-        let fleet = Fleet::alone();
         let due = DueLoop::new(sender.clone(), settings.poll_every(), fleet.clone());
         takers.spawn(due.run(shutdown.clone()));
         let overtaking = OvertakingLoop {
