@@ -2,7 +2,8 @@
 //! the less each of them has at a time.
 //!
 //! Depends on nothing of Refill. [`gather`] is most of it; `fulfillment/src/lane.rs` and `callback/src/hints.rs` gather hints, the two
-//! `recorder.rs` what was heard. [`pause_of_each`] is for those who look for the same: the two `due.rs` and `callback/src/overtaking.rs`.
+//! `recorder.rs` what was heard. [`expect`] is for those who know that others are on their way: `fulfillment/src/recorder.rs` sees the calls
+//! that run. [`pause_of_each`] is for those who do the same: the two `due.rs`, `callback/src/overtaking.rs` and `callback/src/recorder.rs`.
 
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use tokio::time::{Instant, timeout_at};
 const SHORTER: u32 = 20;
 /// Nothing waits longer, whatever its patience.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
+
+/// How long those that are known to be on their way are waited for: the calls of a batch begin together, and most end together.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// So many workers at the most look less often because there are others: one that is left alone by them must not be too slow.
 const MOST_WORKERS: u32 = 8;
@@ -56,8 +60,27 @@ pub async fn gather<T>(
     }
 }
 
+/// Lets a set of at most `most` grow for a moment, while others are `on_their_way`. Without it the first of those that come together would
+/// be a set of its own, and the others would wait until that is written.
+pub async fn expect<T>(
+    inbox: &mut mpsc::Receiver<T>,
+    set: &mut Vec<T>,
+    most: usize,
+    on_their_way: impl Fn() -> bool,
+) {
+    let until = Instant::now() + MOMENT;
+    while set.len() < most && on_their_way() {
+        let came = timeout_at(until, inbox.recv_many(set, most - set.len())).await;
+        if !matches!(came, Ok(1..)) {
+            return;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     const LATE: Duration = Duration::from_secs(10);
@@ -112,5 +135,28 @@ mod tests {
         let begun = Instant::now();
         gather(&mut inbox, &mut set, 40, |age| patience(*age)).await;
         assert_eq!(begun.elapsed().as_millis(), LONGEST_WAIT.as_millis());
+    }
+
+    /// How many are together, and after how many milliseconds, where two have come and others are on their way for so many looks.
+    async fn expected(looks: usize, most: usize) -> (usize, u128) {
+        let (sender, mut inbox) = mpsc::channel(2);
+        for _ in 0..2 {
+            sender.send(()).await.unwrap();
+        }
+        let (mut set, left) = (vec![()], Cell::new(looks));
+        let begun = Instant::now();
+        let on_their_way = || left.replace(left.get().saturating_sub(1)) > 0;
+        expect(&mut inbox, &mut set, most, on_their_way).await;
+        (set.len(), begun.elapsed().as_millis())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_on_their_way_are_waited_for_but_not_for_long() {
+        assert_eq!(expected(0, 40).await, (1, 0), "nobody is coming");
+        assert_eq!(expected(9, 1).await, (1, 0), "there is no room");
+        assert_eq!(expected(1, 40).await, (3, 0), "they have come");
+        let (came, waited) = expected(9, 40).await;
+        assert_eq!(came, 3);
+        assert!((1..=2).contains(&waited), "others do not come: {waited} ms");
     }
 }

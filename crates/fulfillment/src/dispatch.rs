@@ -205,6 +205,12 @@ impl InFlight {
             .collect()
     }
 
+    /// Whether no order is at a supplier.
+    pub(crate) fn is_empty(&self) -> bool {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.is_empty()
+    }
+
     fn enter(&self, business: &BusinessId) -> Entered {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry(business.clone()).or_default() += 1;

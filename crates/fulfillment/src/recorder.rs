@@ -15,6 +15,7 @@ use traces::Span;
 use crate::breaker::News;
 use crate::call::Showing;
 use crate::desk::Desk;
+use crate::dispatch::InFlight;
 use crate::held_up::HeldUp;
 use crate::meters;
 
@@ -101,6 +102,8 @@ pub(crate) struct Recorder {
     pub(crate) heard: mpsc::Receiver<Heard>,
     pub(crate) pen: Pen,
     pub(crate) set_size: usize,
+    /// The calls that run: what they bring is on its way.
+    pub(crate) in_flight: InFlight,
 }
 
 impl Recorder {
@@ -113,6 +116,8 @@ impl Recorder {
             tokio::select! {
                 heard = self.heard.recv_many(&mut set, self.set_size), if open => {
                     open = heard > 0;
+                    let called = || !self.in_flight.is_empty();
+                    company::expect(&mut self.heard, &mut set, self.set_size, called).await;
                     company::gather(&mut self.heard, &mut set, self.set_size, Heard::patience).await;
                     self.take(set.drain(..), &mut held_up).await;
                 }

@@ -83,6 +83,7 @@ impl Worker {
                 announcer,
             },
             set_size: self.settings.record_size.max(1),
+            in_flight: dispatch.in_flight.clone(),
         };
         let mut recording = tokio::spawn(recorder.run());
         let mut takers = JoinSet::new();
