@@ -21,8 +21,8 @@ const MOMENT: Duration = Duration::from_millis(1);
 /// So many workers at the most look less often because there are others: one that is left alone by them must not be too slow.
 const MOST_WORKERS: u32 = 8;
 
-/// The pause of each of so many workers who look for the same, where one alone would make this one: together they look as often as he would,
-/// and find as much each time.
+/// The pause of each of so many workers who do the same, where one alone would make this one: together they do it as often as he would, and
+/// each time there is as much to do.
 #[must_use]
 pub fn pause_of_each(workers: u32, pause_of_one: Duration) -> Duration {
     pause_of_one * workers.clamp(1, MOST_WORKERS)
