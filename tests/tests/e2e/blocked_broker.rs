@@ -49,6 +49,6 @@ async fn a_broker_that_takes_nothing_is_named_with_its_reason_until_it_takes_mes
     )
     .await;
     for role in ["console", "ingress", "fulfillment", "callback"] {
-        fleet.stop(role).await;
+        fleet.stop(role);
     }
 }

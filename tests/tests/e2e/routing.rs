@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use simulator::Item;
 
-use crate::harness::process::tell_to_stop;
+use crate::harness::process::{ended, tell_to_stop};
 use crate::harness::{Scene, until};
 
 /// What `refill supplier list --json` says.
@@ -208,7 +208,8 @@ async fn two_workers_together_call_a_supplier_no_more_than_it_takes() {
     assert_eq!((sums.charged, sums.charged_more_than_once), (40, 0));
     assert!((4..=6).contains(&sums.most_at_once), "{sums:?}");
     tell_to_stop(&second);
-    assert!(second.wait().unwrap().success());
+    let status = tokio::task::block_in_place(|| ended(&mut second, || scene.platform.log_tail()));
+    assert!(status.success());
     let alone = "workers=1";
     until(
         "the first to have it all again",

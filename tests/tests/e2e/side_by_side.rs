@@ -165,7 +165,7 @@ async fn the_schema_and_then_the_fleet_are_renewed_while_merchants_order() {
             doors.send_replace(fleet.openapi.clone());
         }
         some_more(&mut hands).await;
-        fleet.stop(role).await;
+        fleet.stop(role);
         some_more(&mut hands).await;
     }
     stop.cancel();
@@ -185,7 +185,7 @@ async fn the_schema_and_then_the_fleet_are_renewed_while_merchants_order() {
     .await;
     fleet.done("console", &["check"]);
     for role in ROLES {
-        fleet.stop(role).await;
+        fleet.stop(role);
     }
 }
 

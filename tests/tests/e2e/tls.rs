@@ -154,7 +154,7 @@ async fn a_fleet_comes_to_its_servers_by_tls() {
     )
     .await;
     for role in ROLES {
-        fleet.stop(role).await;
+        fleet.stop(role);
     }
 }
 

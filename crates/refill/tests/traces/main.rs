@@ -110,7 +110,7 @@ async fn an_orders_way_is_one_trace_from_the_request_to_the_delivered_report() {
         .collect();
     merchant.wait_for_all_reports(&outside).await;
     for role in ROLES {
-        fleet.stop(role).await;
+        fleet.stop(role);
     }
 
     let spans = collector.spans();
@@ -193,7 +193,7 @@ async fn a_batch_that_is_announced_late_and_an_order_that_is_looked_at_again_go_
     merchant
         .order_items("late", "MOBILE50", &[Item::new("late-0", "19900000400")])
         .await;
-    fleet.stop("ingress").await;
+    fleet.stop("ingress");
     let context = ground.ask("SELECT traceparent FROM outbox").await;
     let spans = collector.spans();
     let first = whole_trace(&spans);
@@ -203,7 +203,7 @@ async fn a_batch_that_is_announced_late_and_an_order_that_is_looked_at_again_go_
     }
     merchant.wait_for_all_reports(&outside).await;
     for role in ["fulfillment", "callback"] {
-        fleet.stop(role).await;
+        fleet.stop(role);
     }
 
     let spans = collector.spans();

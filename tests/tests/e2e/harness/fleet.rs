@@ -3,13 +3,12 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use super::console::Person;
 use super::outside::at_the_broker;
 use super::platform::{CATALOGUE, binary, catalogue, root};
-use super::process::tell_to_stop;
-use super::{Ground, Outside, PATIENCE, until};
+use super::process::{ended, tell_to_stop};
+use super::{Ground, Outside, until};
 
 /// The roles that are processes.
 pub(crate) const ROLES: [&str; 4] = ["ingress", "fulfillment", "callback", "console"];
@@ -225,24 +224,12 @@ impl Fleet {
     }
 
     /// Stops the oldest process of a role in order; it must end by itself and say that all is well.
-    pub(crate) async fn stop(&mut self, role: &str) {
+    pub(crate) fn stop(&mut self, role: &str) {
         let oldest = self.processes.iter().position(|(name, _)| *name == role);
         let (_, mut process) = self.processes.remove(oldest.expect("it runs"));
         tell_to_stop(&process);
-        let ended = tokio::time::timeout(PATIENCE, async {
-            loop {
-                if let Some(status) = process.try_wait().unwrap() {
-                    return status;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        })
-        .await;
-        assert!(
-            ended.is_ok_and(|status| status.success()),
-            "{}",
-            self.log(role)
-        );
+        let status = tokio::task::block_in_place(|| ended(&mut process, || self.log(role)));
+        assert!(status.success(), "{}", self.log(role));
     }
 
     /// What a role has logged.

@@ -192,5 +192,5 @@ async fn a_page_of_the_console_reads_as_much_whatever_there_is() {
         "{}",
         dear.join("\n\n")
     );
-    fleet.stop("console").await;
+    fleet.stop("console");
 }

@@ -69,7 +69,7 @@ async fn with_a_user_for_each_role_the_whole_way_runs() {
     let mut merchant = Merchant::new(&fleet.openapi, &outside);
     a_day(&fleet, &ground, &outside, &mut merchant).await;
     for role in ROLES {
-        fleet.stop(role).await;
+        fleet.stop(role);
     }
     let seen = statements(&ground).await;
     let refused: Vec<_> = seen
