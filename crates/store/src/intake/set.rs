@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::Transaction;
 use domain::Money;
-use futures::TryFutureExt;
 use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -128,7 +127,7 @@ impl<'a> Set<'a> {
         self.deadline
     }
 
-    /// Writes the whole set. Whatever the obstacle, the nonces that were free are used up.
+    /// Writes the whole set. Whatever the obstacle, a batch that is alone can be taken back without its nonce; of several nothing remains.
     ///
     /// The statements are sent at once and run in this order, because all of them are prepared before.
     pub(super) async fn store(&self, tx: &Transaction<'_>) -> Result<Option<Obstacle>, StoreError> {
@@ -143,7 +142,7 @@ impl<'a> Set<'a> {
         let requests = self.asked.iter().map(|a| &a.request);
         let (nonces, (), batches, orders, units, holds) = futures::try_join!(
             insert_nonces(tx, &for_nonces, requests),
-            tx.batch_execute("SAVEPOINT nonces_used").err_into(),
+            self.keep_nonce(tx),
             self.insert_batches(tx, &for_batches),
             self.insert_orders(tx, &for_orders),
             self.take_stock(tx, &for_stock),
@@ -162,10 +161,16 @@ impl<'a> Set<'a> {
         Ok(first.map(|(obstacle, _)| obstacle))
     }
 
-    /// Takes back everything but the nonces.
+    async fn keep_nonce(&self, tx: &Transaction<'_>) -> Result<(), StoreError> {
+        if self.asked.len() == 1 {
+            tx.batch_execute("SAVEPOINT nonce_used").await?;
+        }
+        Ok(())
+    }
+
+    /// Takes back everything of a batch that is alone but its nonce.
     pub(super) async fn take_back(&self, tx: &Transaction<'_>) -> Result<(), StoreError> {
-        tx.batch_execute("ROLLBACK TO SAVEPOINT nonces_used")
-            .await?;
+        tx.batch_execute("ROLLBACK TO SAVEPOINT nonce_used").await?;
         Ok(())
     }
 
