@@ -12,6 +12,7 @@ use futures::{FutureExt, StreamExt};
 use queue::{PublishError, PublisherHandle, QueueName};
 use store::Store;
 use tokio::sync::mpsc;
+use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use traces::{Kind, Span, TraceParent};
 use uuid::Uuid;
@@ -20,6 +21,8 @@ use crate::meters;
 
 /// Outbox rows that are removed at once.
 const MOST_AT_ONCE: usize = 500;
+/// How long they wait for company: nobody waits for them.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// A batch that has just been stored.
 pub(crate) struct StoredBatch<'a> {
@@ -118,10 +121,21 @@ impl AnnouncerTask {
     /// Runs until `shutdown`, then waits for outstanding confirms, for a while.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let mut waiting = FuturesUnordered::new();
+        let mut set = Set::default();
+        let mut due = Instant::now();
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                Some(first) = waiting.next() => self.settle(first, &mut waiting).await,
+                Some(word) = waiting.next() => {
+                    if set.is_empty() {
+                        due = Instant::now() + LINGER;
+                    }
+                    set.add(word);
+                    if set.len() == MOST_AT_ONCE {
+                        self.settle(&mut set).await;
+                    }
+                }
+                () = sleep_until(due.into()), if !set.is_empty() => self.settle(&mut set).await,
                 Some(announced) = self.inbox.recv(), if waiting.len() < self.most => {
                     waiting.push(outcome(announced));
                 }
@@ -132,8 +146,12 @@ impl AnnouncerTask {
             waiting.push(outcome(announced));
         }
         let rest = async {
-            while let Some(first) = waiting.next().await {
-                self.settle(first, &mut waiting).await;
+            self.settle(&mut set).await;
+            while let Some(word) = waiting.next().await {
+                set.add(word);
+                if set.len() == MOST_AT_ONCE || waiting.is_empty() {
+                    self.settle(&mut set).await;
+                }
             }
         };
         if tokio::time::timeout(self.grace, rest).await.is_err() {
@@ -141,20 +159,10 @@ impl AnnouncerTask {
         }
     }
 
-    /// Takes the broker's word on `first`, and on everything that it has spoken on by now.
-    async fn settle<F: Future<Output = Outcome>>(
-        &self,
-        first: Outcome,
-        waiting: &mut FuturesUnordered<F>,
-    ) {
+    /// Writes what the broker has said of these.
+    async fn settle(&self, set: &mut Set) {
+        let set = std::mem::take(set);
         halt::at("intake", "announced").await;
-        let mut set = Set::default();
-        set.add(first);
-        while set.len() < MOST_AT_ONCE
-            && let Some(Some(next)) = waiting.next().now_or_never()
-        {
-            set.add(next);
-        }
         let batches = set.left.len();
         if let Some(error) = set.last_error {
             tracing::info!(%error, batches, "hints not confirmed, left to the sweeper");
@@ -195,6 +203,10 @@ struct Set {
 }
 
 impl Set {
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     fn len(&self) -> usize {
         self.confirmed.len() + self.left.len()
     }
