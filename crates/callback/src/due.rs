@@ -90,7 +90,8 @@ impl DueLoop {
 
     /// Where slots are waited for: at endpoints that overflow, and in these lines.
     async fn look_in(&mut self, lines: &[Line]) -> Result<bool, StoreError> {
-        let mut more = self.overflow().await?;
+        self.overflow().await?;
+        let mut more = false;
         for line in lines.iter().copied() {
             for _ in 0..PAGES {
                 let (sent, is_last) = self.looks.page(line).await?;
@@ -103,8 +104,9 @@ impl DueLoop {
         Ok(more)
     }
 
-    /// First tries that found no slot when their hint came.
-    async fn overflow(&self) -> Result<bool, StoreError> {
+    /// First tries that found no slot when their hint came: as many as there are slots now. The others wait for the slots of these, and for
+    /// the pause after the first that is free; looking on at once would find a few at a time.
+    async fn overflow(&self) -> Result<(), StoreError> {
         let picks: Vec<Pick> = self
             .sender
             .slots
@@ -113,7 +115,7 @@ impl DueLoop {
             .map(|(endpoint, most)| Pick { endpoint, most })
             .collect();
         if picks.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
         for pick in &picks {
             // Said before the look: what overflows while it runs is seen by the next one.
@@ -125,15 +127,14 @@ impl DueLoop {
             early: true,
         };
         let errand = Errand::Deliver(Line::First);
-        let Sent { found, sent } = self.sender.send(wanted, errand).await?;
+        let Sent { found, .. } = self.sender.send(wanted, errand).await?;
         let asked: usize = picks.iter().map(|p| p.most).sum();
-        let more = found == asked;
-        if more {
+        if found == asked {
             for pick in &picks {
                 self.sender.slots.overflows(&pick.endpoint);
             }
         }
-        Ok(more && sent > 0)
+        Ok(())
     }
 
     /// One report to each endpoint that is set aside and whose turn it is.
