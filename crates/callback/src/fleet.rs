@@ -26,8 +26,13 @@ impl Fleet {
         Ok(())
     }
 
+    /// How many there are.
+    pub(crate) fn size(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// The pause between this process's looks or records, where one process alone would make this one.
     pub(crate) fn pause(&self, of_one: Duration) -> Duration {
-        company::pause_of_each(self.0.load(Ordering::Relaxed), of_one)
+        company::pause_of_each(self.size(), of_one)
     }
 }

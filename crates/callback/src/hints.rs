@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::fleet::Fleet;
 use crate::sender::{Sender, now};
 
 /// How often hints that come late are told of.
@@ -20,6 +21,7 @@ pub(crate) struct HintLoop {
     pub(crate) deliveries: mpsc::Receiver<Delivery>,
     pub(crate) claim_size: usize,
     pub(crate) mark: Mark,
+    pub(crate) fleet: Fleet,
 }
 
 /// How far this process has come in the queue, told while it comes late: ingress then takes no more of those whose reports wait.
@@ -33,6 +35,7 @@ impl HintLoop {
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let mut backoff =
             Backoff::new(Duration::from_millis(100), Duration::from_secs(5)).with_jitter();
+        let mut rest = company::Rest::default();
         loop {
             let first = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -46,11 +49,15 @@ impl HintLoop {
                 () = shutdown.cancelled() => return,
                 free = self.sender.slots.free_for_first() => free,
             };
+            rest.end().await;
             let mut hints = vec![first];
             let most = free.min(self.claim_size);
             company::gather(&mut self.deliveries, &mut hints, most, patience).await;
             let keys: Vec<_> = hints.iter().map(|hint| hint.key().clone()).collect();
-            match self.sender.send_hinted(&keys).await {
+            let began = Instant::now();
+            let told = self.sender.send_hinted(&keys).await;
+            rest.begin(began.elapsed(), self.fleet.size());
+            match told {
                 Ok(late) => {
                     backoff.reset();
                     hints.into_iter().for_each(Delivery::ack);

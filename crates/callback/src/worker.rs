@@ -114,7 +114,7 @@ impl Worker {
             HealthLoop {
                 sender: sender.clone(),
                 settings: settings.clone(),
-                fleet,
+                fleet: fleet.clone(),
             }
             .run(shutdown.clone()),
         );
@@ -128,6 +128,7 @@ impl Worker {
                 deliveries,
                 claim_size: settings.claim_batch,
                 mark: Mark::new(),
+                fleet,
             };
             takers.spawn(hints.run(shutdown.clone()));
         }

@@ -3,12 +3,13 @@
 //!
 //! Depends on nothing of Refill. [`gather`] is most of it; `fulfillment/src/lane.rs` and `callback/src/hints.rs` gather hints, the two
 //! `recorder.rs` what was heard. [`expect`] is for those who know that others are on their way: `fulfillment/src/recorder.rs` sees the calls
-//! that run. [`pause_of_each`] is for those who do the same: the two `due.rs`, `callback/src/overtaking.rs` and `callback/src/recorder.rs`.
+//! that run. [`Rest`] and [`pause_of_each`] are for those who do the same: `Rest` between sets of hints and of what was heard, the other for
+//! the two `due.rs`, `callback/src/overtaking.rs` and `callback/src/recorder.rs`.
 
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Work waits for company so many times shorter than it has waited anyway.
 const SHORTER: u32 = 20;
@@ -18,6 +19,11 @@ const LONGEST_WAIT: Duration = Duration::from_millis(250);
 /// How long those that are known to be on their way are waited for: the calls of a batch begin together, and most end together.
 const MOMENT: Duration = Duration::from_millis(1);
 
+/// A worker rests between two sets so many times as long as the first took, for each of the others.
+const RESTS: u32 = 2;
+/// Nobody rests longer.
+const LONGEST_REST: Duration = Duration::from_millis(100);
+
 /// So many workers at the most look less often because there are others: one that is left alone by them must not be too slow.
 const MOST_WORKERS: u32 = 8;
 
@@ -26,6 +32,36 @@ const MOST_WORKERS: u32 = 8;
 #[must_use]
 pub fn pause_of_each(workers: u32, pause_of_one: Duration) -> Duration {
     pause_of_one * workers.clamp(1, MOST_WORKERS)
+}
+
+/// How a loop that goes from set to set rests in between where others make sets of the same work. Without it each of four workers would
+/// make as many sets as one alone, each a quarter as large, and they would wait for each other's locks; and the busier the database, the
+/// longer a set takes, and the rest that follows it.
+#[derive(Debug, Default)]
+pub struct Rest {
+    until: Option<Instant>,
+    /// The last set followed its predecessor at once.
+    hurried: bool,
+}
+
+impl Rest {
+    /// Waits until the next set may begin. A rest is only for those who hurry: the first two sets after a pause wait for nothing.
+    pub async fn end(&mut self) {
+        let until = self.until.take().filter(|until| *until > Instant::now());
+        if let Some(until) = until
+            && self.hurried
+        {
+            sleep_until(until).await;
+        }
+        self.hurried = until.is_some();
+    }
+
+    /// After a set that took so long, where there are so many workers. One alone never rests.
+    pub fn begin(&mut self, took: Duration, workers: u32) {
+        let others = workers.clamp(1, MOST_WORKERS) - 1;
+        let rest = took * RESTS * others;
+        self.until = Some(Instant::now() + rest.min(LONGEST_REST));
+    }
 }
 
 /// How long work of this age waits for company.
@@ -93,6 +129,41 @@ mod tests {
             [0, 1, 4, 8, 100].map(pause),
             [250, 250, 1_000, 2_000, 2_000]
         );
+    }
+
+    /// How long, in milliseconds, each of four sets waits that follow each other at once and take so long.
+    async fn rests(workers: u32, took: Duration) -> Vec<u128> {
+        let mut rest = Rest::default();
+        let mut waited = vec![];
+        for _ in 0..4 {
+            let begun = Instant::now();
+            rest.end().await;
+            waited.push(begun.elapsed().as_millis());
+            rest.begin(took, workers);
+        }
+        waited
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_hurries_rests_the_longer_the_more_there_are() {
+        let set = Duration::from_millis(5);
+        assert_eq!(rests(0, set).await, [0; 4]);
+        assert_eq!(rests(1, set).await, [0; 4]);
+        assert_eq!(rests(2, set).await, [0, 0, 10, 10]);
+        assert_eq!(rests(4, set).await, [0, 0, 30, 30]);
+        assert_eq!(rests(4, Duration::from_secs(1)).await, [0, 0, 100, 100]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_comes_after_a_pause_waits_for_nothing() {
+        let mut rest = Rest::default();
+        for _ in 0..4 {
+            let begun = Instant::now();
+            rest.end().await;
+            assert_eq!(begun.elapsed(), Duration::ZERO);
+            rest.begin(Duration::from_millis(5), 4);
+            tokio::time::sleep(Duration::from_millis(31)).await;
+        }
     }
 
     /// How many are together, and after how long, where one comes every 10 ms.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::{Lane, OrderCode, OrderKey};
 use queue::Delivery;
-use store::Waiting;
-use tokio::sync::mpsc;
+use store::{Share, Waiting};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use traces::TraceParent;
@@ -29,6 +29,8 @@ pub(crate) struct LaneLoop {
     pub(crate) dispatch: Dispatch,
     pub(crate) deliveries: mpsc::Receiver<Delivery>,
     pub(crate) claim_size: usize,
+    /// How many workers claim of the same lanes.
+    pub(crate) share: watch::Receiver<Share>,
 }
 
 impl LaneLoop {
@@ -40,6 +42,7 @@ impl LaneLoop {
         let mut hints: Vec<Delivery> = vec![];
         let mut looks = 0_usize;
         let mut room_then = self.claim_size;
+        let mut rest = company::Rest::default();
         loop {
             if hints.is_empty() {
                 let came = self.deliveries.recv_many(&mut hints, self.claim_size);
@@ -47,6 +50,7 @@ impl LaneLoop {
                     break;
                 }
             }
+            rest.end().await;
             // More than suppliers had room for last time is no company to wait for.
             company::gather(&mut self.deliveries, &mut hints, room_then, patience).await;
             halt::at("order", "delivered").await;
@@ -69,9 +73,11 @@ impl LaneLoop {
                 meters::hinted(&self.lane, hint);
                 newest = newest.max(Some(hint.key().order));
             }
+            let began = Instant::now();
             self.dispatch
                 .work_on(&desk, work, reserved, &shutdown)
                 .await;
+            rest.begin(began.elapsed(), self.share.borrow().of);
             if marked_at.elapsed() >= MARK_EVERY {
                 self.mark(newest.take()).await;
                 marked_at = Instant::now();

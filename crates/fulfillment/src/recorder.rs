@@ -7,9 +7,10 @@ use std::time::Duration;
 use domain::SupplierId;
 use queue::{Delivery, PublisherHandle, QueueName};
 use retry::Backoff;
-use store::Store;
 use store::life::{Fate, Locking, Moved, Outcome};
+use store::{Share, Store};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
 use traces::Span;
 
 use crate::breaker::News;
@@ -104,6 +105,8 @@ pub(crate) struct Recorder {
     pub(crate) set_size: usize,
     /// The calls that run: what they bring is on its way.
     pub(crate) in_flight: InFlight,
+    /// How many workers record.
+    pub(crate) share: watch::Receiver<Share>,
 }
 
 impl Recorder {
@@ -112,14 +115,18 @@ impl Recorder {
         let mut held_up = HeldUp::new(self.pen.clone());
         let mut set = Vec::with_capacity(self.set_size);
         let mut open = true;
+        let mut rest = company::Rest::default();
         loop {
             tokio::select! {
                 heard = self.heard.recv_many(&mut set, self.set_size), if open => {
                     open = heard > 0;
+                    rest.end().await;
                     let called = || !self.in_flight.is_empty();
                     company::expect(&mut self.heard, &mut set, self.set_size, called).await;
                     company::gather(&mut self.heard, &mut set, self.set_size, Heard::patience).await;
+                    let began = Instant::now();
                     self.take(set.drain(..), &mut held_up).await;
+                    rest.begin(began.elapsed(), self.share.borrow().of);
                 }
                 () = held_up.turn(), if !held_up.is_empty() => held_up.try_again(self.set_size).await,
                 else => return,

@@ -84,6 +84,7 @@ impl Worker {
             },
             set_size: self.settings.record_size.max(1),
             in_flight: dispatch.in_flight.clone(),
+            share: share.clone(),
         };
         let mut recording = tokio::spawn(recorder.run());
         let mut takers = JoinSet::new();
@@ -159,7 +160,9 @@ impl Worker {
             let now = Arc::clone(&catalogue.borrow_and_update());
             for lane in now.lanes() {
                 if !running.contains(&lane)
-                    && self.start_lane(&lane, dispatch, takers, shutdown).await
+                    && self
+                        .start_lane(&lane, dispatch, share, takers, shutdown)
+                        .await
                 {
                     running.insert(lane);
                 }
@@ -184,6 +187,7 @@ impl Worker {
         &self,
         lane: &Lane,
         dispatch: &Dispatch,
+        share: &watch::Receiver<Share>,
         takers: &mut JoinSet<()>,
         shutdown: &CancellationToken,
     ) -> bool {
@@ -202,6 +206,7 @@ impl Worker {
                 dispatch: dispatch.clone(),
                 deliveries,
                 claim_size: self.settings.claim_size.max(1),
+                share: share.clone(),
             }
             .run(shutdown.clone()),
         );
