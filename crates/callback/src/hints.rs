@@ -44,12 +44,12 @@ impl HintLoop {
                     None => return,
                 },
             };
+            rest.end().await;
             // Endpoints that are slow or dead hold other slots, so this wait is short.
             let free = tokio::select! {
                 () = shutdown.cancelled() => return,
                 free = self.sender.slots.free_for_first() => free,
             };
-            rest.end().await;
             let mut hints = vec![first];
             let most = free.min(self.claim_size);
             company::gather(&mut self.deliveries, &mut hints, most, patience).await;
