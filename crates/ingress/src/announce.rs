@@ -146,12 +146,18 @@ impl AnnouncerTask {
             waiting.push(outcome(announced));
         }
         let rest = async {
-            self.settle(&mut set).await;
+            if !set.is_empty() {
+                self.settle(&mut set).await;
+            }
+            // What is confirmed is written at once: the others may not be before the grace ends.
             while let Some(word) = waiting.next().await {
                 set.add(word);
-                if set.len() == MOST_AT_ONCE || waiting.is_empty() {
-                    self.settle(&mut set).await;
+                while set.len() < MOST_AT_ONCE
+                    && let Some(Some(next)) = waiting.next().now_or_never()
+                {
+                    set.add(next);
                 }
+                self.settle(&mut set).await;
             }
         };
         if tokio::time::timeout(self.grace, rest).await.is_err() {
