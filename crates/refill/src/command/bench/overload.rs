@@ -1,9 +1,9 @@
 //! `refill bench overload`: more than the door can take. What still gets through, what refusals cost those who are refused, and how
 //! much one account's flood, or thousands of connections that say nothing, disturb everybody else.
 
-use std::time::Duration;
+mod told;
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
 use super::Place;
 use super::bare::BareAnswers;
@@ -13,13 +13,11 @@ use super::flat::measured_offer;
 use super::latency::Latencies;
 use super::measured::{Measured, measure, warm_up};
 use super::offer::Offer;
-use super::report::round;
 use super::roles::Roles;
 use super::sender::Load;
 use super::shares::zipf;
 use super::stage::{Stage, free_address};
 use super::steps::{self, Step};
-use super::table::Table;
 
 /// The one that floods is the first of them.
 const ACCOUNTS: u16 = 10;
@@ -30,8 +28,10 @@ const OVER: f64 = 5.0;
 const FLOOD: f64 = 50.0;
 /// How long an account's oldest order may wait here before more of it is refused: an overload of seconds is measured, not of minutes.
 pub(super) const MAX_WAITING: (&str, &str) = ("REFILL__INGRESS__MAX_WAITING_MS", "1000");
-/// What the others send together, as a part of that.
+/// What the others send together, as a part of that. With one that sends 50 times as much as each of them it is two thirds of all that the
+/// platform does, or a third.
 const MODEST: f64 = 0.1;
+const MODEST_AT_A_THIRD: f64 = 0.05;
 /// Orders in one batch of the others.
 const MODEST_BATCH: u32 = 10;
 
@@ -41,7 +41,7 @@ pub(crate) struct Flags {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// Orders of the closed loop that finds the capacity.
+    /// Orders of the closed loop that finds the capacity, before the overload and again after it.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..))]
     orders: u32,
     /// How long the overload lasts. The first seconds fill the queues, and what fills them is not done yet.
@@ -56,17 +56,22 @@ pub(crate) struct Flags {
 }
 
 struct Overload {
-    capacity: Measured,
+    /// Before the overload, and after it: this machine's speed changes within minutes.
+    capacity: [Measured; 2],
     over: Step,
     /// What an answer cost meanwhile that nothing was done for.
     bare: Latencies,
-    /// The modest load alone, beside one account that is much larger, beside the flood, and beside the crowd.
-    alone: Step,
+    /// The modest load alone, before and after all that is beside it below.
+    alone: [Step; 2],
     /// As much as the modest load and the large account together, but evenly from all: how much of what the large one costs the others is
     /// that the machine is busier.
     as_busy: Step,
+    /// The modest load beside one account that is 50 times as large, and that one.
     beside_large: Step,
     large: Step,
+    /// The same, all of it half as much.
+    beside_large_at_a_third: Step,
+    large_at_a_third: Step,
     beside_flood: Step,
     flood: Step,
     beside_crowd: Step,
@@ -87,40 +92,7 @@ pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> 
     if flags.json {
         println!("{}", overload.json());
     } else {
-        print!("{}", overload.table());
-        println!(
-            "done under overload: {:.2} of the capacity of {:.0} a second",
-            overload.goodput(),
-            overload.capacity.orders_per_second,
-        );
-        println!(
-            "an answer that nothing is done for, meanwhile: p50 {:.1} ms, p99 {:.1} ms; a refusal's p99, to its: {:.2}",
-            overload.bare.ms(0.5).unwrap_or(f64::NAN),
-            overload.bare.ms(0.99).unwrap_or(f64::NAN),
-            overload.refusals_to_bare().unwrap_or(f64::NAN),
-        );
-        println!("p99 of the others, to what it is alone:");
-        for (beside, step) in [
-            (
-                "one account that is 50 times as large",
-                &overload.beside_large,
-            ),
-            ("the flood", &overload.beside_flood),
-            ("the crowd", &overload.beside_crowd),
-        ] {
-            let [accepted, delivered] = [accepted_p99, delivered_p99]
-                .map(|of| ratio(step, &overload.alone, of).unwrap_or(f64::NAN));
-            println!("  beside {beside}: accepted {accepted:.2}, delivered {delivered:.2}");
-        }
-        let [accepted, delivered] = [accepted_p99, delivered_p99]
-            .map(|of| ratio(&overload.beside_large, &overload.as_busy, of).unwrap_or(f64::NAN));
-        println!(
-            "  and beside the large one, to what it is when all together send as much: accepted {accepted:.2}, delivered {delivered:.2}"
-        );
-        println!(
-            "  connections of the crowd that were open at the end: {}",
-            overload.held_open
-        );
+        print!("{}{}", overload.table(), overload.sentences());
     }
     Ok(())
 }
@@ -131,55 +103,101 @@ async fn overload(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Re
         ..measured_offer(stage, flags.orders)
     };
     warm_up(stage, roles, &even).await?;
-    let capacity = measure(stage, roles, &even).await?;
-    let does = capacity.orders_per_second;
+    let before = measure(stage, roles, &even).await?;
+    let does = before.orders_per_second;
     tracing::info!(does, "capacity measured");
     let bare = BareAnswers::begin(&roles.openapi_url);
     let over = steps::make(stage, roles, &steps::offer(&even, does * OVER, flags.lasts)).await?;
     let bare = bare.end().await?;
+    let after = measure(stage, roles, &even).await?;
     tracing::info!("overload is over");
 
-    let others = Offer {
-        shares: [0.0].into_iter().chain(zipf(ACCOUNTS - 1, 0.0)).collect(),
-        sizes: vec![MODEST_BATCH],
-        ..even.clone()
+    let loads = Loads {
+        even: &even,
+        one: Offer {
+            shares: vec![1.0],
+            callback_urls: vec![stage.callback_url.clone()],
+            ..even.clone()
+        },
+        does,
+        lasts: flags.modest,
     };
-    let others = steps::offer(&others, does * MODEST, flags.modest);
+    let others = loads.others(MODEST);
     let alone = steps::make(stage, roles, &others).await?;
-    let one = Offer {
-        shares: vec![1.0],
-        callback_urls: vec![stage.callback_url.clone()],
-        ..even.clone()
-    };
-    let like_others = does * MODEST / f64::from(ACCOUNTS - 1);
-    let one_sends = |rate| steps::offer(&one, rate, flags.modest);
-    let large = one_sends(like_others * FLOOD);
-    let both = does * MODEST + like_others * FLOOD;
-    let spread = Offer {
-        sizes: vec![MODEST_BATCH],
-        ..even.clone()
-    };
-    let as_busy = steps::make(stage, roles, &steps::offer(&spread, both, flags.modest)).await?;
-    let (beside_large, large) = side_by_side(stage, roles, &others, &large).await?;
-    let flood = one_sends(does / f64::from(ACCOUNTS) * FLOOD);
+    let (beside_large_at_a_third, large_at_a_third) = side_by_side(
+        stage,
+        roles,
+        &loads.others(MODEST_AT_A_THIRD),
+        &loads.large(MODEST_AT_A_THIRD),
+    )
+    .await?;
+    let (beside_large, large) = side_by_side(stage, roles, &others, &loads.large(MODEST)).await?;
+    let as_busy = steps::make(stage, roles, &loads.evenly(MODEST)).await?;
+    let alone_again = steps::make(stage, roles, &others).await?;
+    let flood = loads.one(does / f64::from(ACCOUNTS) * FLOOD);
     let (beside_flood, flood) = side_by_side(stage, roles, &others, &flood).await?;
     tracing::info!("the flood is over");
     let crowd = Crowd::gather(&roles.openapi_url, flags.connections.into()).await?;
     let beside_crowd = steps::make(stage, roles, &others).await?;
     let held_open = crowd.leave();
     Ok(Overload {
-        capacity,
+        capacity: [before, after],
         over,
         bare,
-        alone,
+        alone: [alone, alone_again],
         as_busy,
         beside_large,
         large,
+        beside_large_at_a_third,
+        large_at_a_third,
         beside_flood,
         flood,
         beside_crowd,
         held_open,
     })
+}
+
+/// What is offered within the capacity, and the flood beyond it. `modest`: what the others send together, as a part of the capacity.
+struct Loads<'o> {
+    even: &'o Offer,
+    /// Of the one account alone.
+    one: Offer,
+    /// Orders a second.
+    does: f64,
+    lasts: Duration,
+}
+
+impl Loads<'_> {
+    fn others(&self, modest: f64) -> Offer {
+        let others = Offer {
+            shares: [0.0].into_iter().chain(zipf(ACCOUNTS - 1, 0.0)).collect(),
+            sizes: vec![MODEST_BATCH],
+            ..self.even.clone()
+        };
+        steps::offer(&others, self.does * modest, self.lasts)
+    }
+
+    fn large(&self, modest: f64) -> Offer {
+        self.one(self.large_sends(modest))
+    }
+
+    /// From all ten evenly what the others and the large one send together.
+    fn evenly(&self, modest: f64) -> Offer {
+        let spread = Offer {
+            sizes: vec![MODEST_BATCH],
+            ..self.even.clone()
+        };
+        let both = self.does * modest + self.large_sends(modest);
+        steps::offer(&spread, both, self.lasts)
+    }
+
+    fn one(&self, per_second: f64) -> Offer {
+        steps::offer(&self.one, per_second, self.lasts)
+    }
+
+    fn large_sends(&self, modest: f64) -> f64 {
+        self.does * modest / f64::from(ACCOUNTS - 1) * FLOOD
+    }
 }
 
 /// What the others' load came to, and the one's.
@@ -200,113 +218,4 @@ async fn side_by_side(
         steps::told(stage, roles, others, sent).await?,
         steps::told(stage, roles, one, of_one).await?,
     ))
-}
-
-fn accepted_p99(step: &Step) -> Option<f64> {
-    step.accepted.ms(0.99)
-}
-
-fn delivered_p99(step: &Step) -> Option<f64> {
-    step.delivered.all.ms(0.99)
-}
-
-fn ratio(beside: &Step, alone: &Step, of: impl Fn(&Step) -> Option<f64>) -> Option<f64> {
-    Some(of(beside)? / of(alone)?)
-}
-
-impl Overload {
-    /// What was done under overload, as a part of the capacity.
-    fn goodput(&self) -> f64 {
-        self.over.finished.unwrap_or_default() / self.capacity.orders_per_second
-    }
-
-    /// What a refusal cost, to an answer that nothing was done for.
-    fn refusals_to_bare(&self) -> Option<f64> {
-        Some(self.over.refusals.ms(0.99)? / self.bare.ms(0.99)?)
-    }
-
-    fn steps(&self) -> [(&'static str, &Step); 8] {
-        [
-            ("overload", &self.over),
-            ("others_alone", &self.alone),
-            ("all_as_busy", &self.as_busy),
-            ("others_beside_large", &self.beside_large),
-            ("large", &self.large),
-            ("others_beside_flood", &self.beside_flood),
-            ("flood", &self.flood),
-            ("others_beside_crowd", &self.beside_crowd),
-        ]
-    }
-
-    fn json(&self) -> Value {
-        let mut told = serde_json::Map::new();
-        for (name, step) in self.steps() {
-            let peak_mb: serde_json::Map<String, Value> = step
-                .peak_mb
-                .iter()
-                .map(|(name, mb)| ((*name).to_owned(), json!(round(*mb))))
-                .collect();
-            let value = json!({
-                "offered_per_second": round(step.offered),
-                "accepted_per_second": round(step.taken),
-                "finished_per_second": step.finished.map(round),
-                "accepted": step.accepted.json(),
-                "delivered": step.delivered.all.json(),
-                "refusals": step.refusals.json(),
-                "refused_share": round(step.refused_share),
-                "unanswered_batches": step.unanswered,
-                "peak_mb": peak_mb,
-            });
-            told.insert(name.into(), value);
-        }
-        let (alone, crowd) = (&self.alone, &self.beside_crowd);
-        let (large, flood) = (&self.beside_large, &self.beside_flood);
-        let figures = json!({
-            "capacity_per_second": round(self.capacity.orders_per_second),
-            "goodput_of_capacity": round(self.goodput()),
-            "bare_answers": self.bare.json(),
-            "refusals_to_bare_answers_p99_ratio": self.refusals_to_bare().map(round),
-            "large_to_as_busy_accepted_p99_ratio": ratio(large, &self.as_busy, accepted_p99).map(round),
-            "large_to_as_busy_delivered_p99_ratio": ratio(large, &self.as_busy, delivered_p99).map(round),
-            "large_accepted_p99_ratio": ratio(large, alone, accepted_p99).map(round),
-            "large_delivered_p99_ratio": ratio(large, alone, delivered_p99).map(round),
-            "flood_accepted_p99_ratio": ratio(flood, alone, accepted_p99).map(round),
-            "flood_delivered_p99_ratio": ratio(flood, alone, delivered_p99).map(round),
-            "crowd_accepted_p99_ratio": ratio(crowd, alone, accepted_p99).map(round),
-            "crowd_delivered_p99_ratio": ratio(crowd, alone, delivered_p99).map(round),
-            "crowd_connections": self.held_open,
-        });
-        if let Value::Object(figures) = figures {
-            told.extend(figures);
-        }
-        told.into()
-    }
-
-    fn table(&self) -> Table {
-        let steps = self.steps();
-        let mut table = Table::new(steps.map(|(name, _)| name.replace('_', " ")));
-        let mut row = |name: &str, of: &dyn Fn(&Step) -> Option<f64>| {
-            table.row(name, steps.map(|(_, step)| of(step)));
-        };
-        row("orders offered a second", &|s| Some(s.offered));
-        row("orders accepted a second", &|s| Some(s.taken));
-        row("orders reported a second meanwhile", &|s| s.finished);
-        row("refused, %", &|s| Some(s.refused_share * 100.0));
-        row("batches without an answer", &|s| {
-            Some(f64::from(s.unanswered))
-        });
-        row("refused p50, ms", &|s| s.refusals.ms(0.5));
-        row("refused p99, ms", &|s| s.refusals.ms(0.99));
-        row("accepted p50, ms", &|s| s.accepted.ms(0.5));
-        row("accepted p99, ms", &accepted_p99);
-        row("delivered p50, ms", &|s| s.delivered.all.ms(0.5));
-        row("delivered p99, ms", &delivered_p99);
-        row("delivered max, ms", &|s| s.delivered.all.ms(1.0));
-        for role in ["ingress", "fulfillment", "callback"] {
-            row(&format!("peak MB, {role}"), &|s| {
-                s.peak_mb.get(role).copied()
-            });
-        }
-        table
-    }
 }
