@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use domain::{BusinessId, Lane, OrderCode, OrderKey};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use queue::{PublishError, PublisherHandle, QueueName};
 use store::Store;
 use tokio::sync::mpsc;
@@ -149,14 +149,7 @@ impl AnnouncerTask {
             if !set.is_empty() {
                 self.settle(&mut set).await;
             }
-            // What is confirmed is written at once: the others may not be before the grace ends.
-            while let Some(word) = waiting.next().await {
-                set.add(word);
-                while set.len() < MOST_AT_ONCE
-                    && let Some(Some(next)) = waiting.next().now_or_never()
-                {
-                    set.add(next);
-                }
+            while let Some(mut set) = next_set(&mut waiting).await {
                 self.settle(&mut set).await;
             }
         };
@@ -182,6 +175,18 @@ impl AnnouncerTask {
             }
         }
     }
+}
+
+/// The next words as soon as there is one, with all that are there by then: the others may not come before the grace ends.
+async fn next_set(waiting: &mut (impl Stream<Item = Outcome> + Unpin)) -> Option<Set> {
+    let mut set = Set::default();
+    set.add(waiting.next().await?);
+    while set.len() < MOST_AT_ONCE
+        && let Some(Some(next)) = waiting.next().now_or_never()
+    {
+        set.add(next);
+    }
+    Some(set)
 }
 
 /// A batch's row, and the broker's word.
@@ -225,5 +230,30 @@ impl Set {
                 self.last_error = Some(error);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_confirm_that_never_comes_keeps_no_other_row_from_going() {
+        let row = |n| (BusinessId::new("b"), Uuid::from_u128(n));
+        let heard = |n| ready((row(n), Ok(()))).boxed();
+        let never = pending::<Outcome>().boxed();
+        let mut waiting: FuturesUnordered<_> = [heard(1), never, heard(2)].into_iter().collect();
+        let mut set = next_set(&mut waiting).now_or_never().flatten().unwrap();
+        set.confirmed.sort_unstable();
+        assert_eq!(set.confirmed, [row(1), row(2)]);
+        assert!(next_set(&mut waiting).now_or_never().is_none());
+
+        let mut lost: FuturesUnordered<_> =
+            std::iter::once(ready((row(3), Err(PublishError::Nacked))).boxed()).collect();
+        let set = next_set(&mut lost).await.unwrap();
+        assert_eq!((set.confirmed.len(), set.left), (0, vec![row(3)]));
+        assert!(next_set(&mut lost).await.is_none(), "that was all");
     }
 }
