@@ -9,11 +9,11 @@ use clap::{Args, Parser, Subcommand};
 use store::resend::JobOrder;
 
 use crate::settings::Settings;
-use crate::{command, logs, role};
+use crate::{command, logs, role, version};
 
 /// The back end of a batch direct top-up platform: one binary, whose subcommands are the roles of the fleet and its tools.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(version = version::of_this_build(), about, max_term_width = 100)]
 pub(crate) struct Cli {
     /// A settings file; see `refill config --defaults` for what it may say.
     #[arg(long, global = true, env = "REFILL_CONFIG", value_name = "FILE")]

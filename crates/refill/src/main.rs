@@ -15,6 +15,7 @@ mod role;
 mod settings;
 mod spans;
 mod stop;
+mod version;
 mod vitals;
 
 use std::process::ExitCode;

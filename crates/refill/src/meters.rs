@@ -9,6 +9,8 @@ use metrics::{Unit, describe_gauge, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use store::Store;
 
+use crate::version::{COMMIT, VERSION};
+
 /// What a call, a transaction or a request may take, in seconds.
 const BUCKETS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
@@ -22,9 +24,6 @@ const LONG: [&str; 2] = ["refill_hint_late_seconds", "refill_report_lag_seconds"
 const COUNT_BUCKETS: [f64; 9] = [1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 55.0, 200.0];
 const COUNTS: &str = "refill_ingress_batches_together";
 
-/// The commit that the binary was built from, where whoever built it said so.
-const COMMIT: Option<&str> = option_env!("REFILL_COMMIT");
-
 /// Keeps the metrics of this process from now on; `role` is what it runs as. Once per process, before anything counts.
 pub(crate) fn keep(role: &str) -> anyhow::Result<PrometheusHandle> {
     let handle = builder()
@@ -36,7 +35,7 @@ pub(crate) fn keep(role: &str) -> anyhow::Result<PrometheusHandle> {
     fulfillment::describe_meters();
     callback::describe_meters();
     crate::vitals::describe_meters();
-    let version = env!("CARGO_PKG_VERSION");
+    let version = VERSION;
     let commit = COMMIT.filter(|c| !c.is_empty()).unwrap_or("unknown");
     gauge!("refill_build_info", "version" => version, "commit" => commit, "role" => role.to_owned()).set(1.0);
     gauge!("process_start_time_seconds").set(now());

@@ -7,6 +7,8 @@ use store::Store;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::version;
+
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Tells it until the process stops. That it could not is no trouble: the next time is near.
@@ -27,9 +29,14 @@ pub(crate) async fn tell(
             _ = ticks.tick() => {}
             Ok(()) = blocked.changed() => {}
         }
-        let version = env!("CARGO_PKG_VERSION");
         let reason = blocked.borrow_and_update().clone();
-        let telling = store.tell_instance(id, &role, version, &host, reason.as_deref());
+        let telling = store.tell_instance(
+            id,
+            &role,
+            version::of_this_build(),
+            &host,
+            reason.as_deref(),
+        );
         if let Err(error) = telling.await {
             tracing::debug!(%error, "could not tell that this process is there");
         }

@@ -146,10 +146,22 @@ pub(crate) struct Log {
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub(crate) enum LogFormat {
     Text,
     Json,
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        match word.as_str() {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(format!("`{word}` is neither `text` nor `json`")),
+        }
+    }
 }
 
 impl Settings {
@@ -309,6 +321,18 @@ mod tests {
             .unwrap();
         assert_eq!(settings.log.format, LogFormat::Text);
         assert!(settings.traces.check().is_ok());
+    }
+
+    #[test]
+    fn a_format_that_there_is_not_is_named_with_those_that_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("refill.toml");
+        std::fs::write(&file, "[log]\nformat = \"xml\"\n").unwrap();
+        let error = format!("{:#}", Settings::read(Some(&file)).unwrap_err());
+        assert!(
+            error.contains("`xml` is neither `text` nor `json` for key `log.format`"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub struct Instance {
     pub id: Uuid,
     /// Its role, `dev` for all in one.
     pub role: String,
-    /// Of the binary.
+    /// Of the binary, with its commit where that is known.
     pub version: String,
     /// Where it runs.
     pub host: String,
