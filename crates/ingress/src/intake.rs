@@ -1,6 +1,9 @@
 //! Checked batches on their way into the database. What comes while others are being stored is stored together: under load many
 //! batches share a transaction and its commit, and a single one waits for nobody.
 //!
+//! While one transaction runs, the next begins a moment later at the earliest: if everybody had his own at once, each would have its seven
+//! statements for one batch, and at the balances they would wait for each other.
+//!
 //! Businesses take turns, and a business is in one transaction at a time: its batches would only wait there for its balance, which the
 //! other transaction holds until its commit.
 
@@ -12,12 +15,15 @@ use store::intake::{Asked, Intake};
 use store::{Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// About how many orders are stored in one transaction.
 const SET_ORDERS: usize = 2_000;
 /// Transactions at the same time.
 const SETS_AT_ONCE: usize = 4;
+/// While others run, the next begins so long after the last one at the earliest. It is about as long as one takes; longer ones hold nobody up.
+const APART: Duration = Duration::from_millis(5);
 /// Beside them, accounts whose balance somebody kept locked: each waits for it by itself, holding nothing.
 const WAITERS_AT_ONCE: usize = 2;
 /// How long one of them waits, before it is another's turn.
@@ -73,11 +79,13 @@ impl IntakeTask {
         let mut storing = JoinSet::new();
         let mut waiting = JoinSet::new();
         let mut at_work: HashMap<Id, Vec<BusinessId>> = HashMap::new();
+        let mut last_began = Instant::now();
         let mut open = true;
         loop {
-            while storing.len() < SETS_AT_ONCE
+            while may_begin(storing.len(), last_began.elapsed())
                 && let Some((businesses, set)) = turns.next_set()
             {
+                last_began = Instant::now();
                 let task = storing.spawn(store_set(self.store.clone(), set));
                 at_work.insert(task.id(), businesses);
             }
@@ -98,6 +106,7 @@ impl IntakeTask {
                 }
                 Some(ended) = storing.join_next_with_id() => ended,
                 Some(ended) = waiting.join_next_with_id() => ended,
+                () = sleep_until(last_began + APART), if turns.is_somebody_ready() && storing.len() < SETS_AT_ONCE => continue,
                 next = self.waiting.recv(), if open => {
                     match next {
                         Some(next) => turns.wait(next),
@@ -116,6 +125,11 @@ impl IntakeTask {
             turns.ended(at_work.remove(&id).unwrap_or_default(), &held);
         }
     }
+}
+
+/// Whether a transaction may begin where so many run, the last of them since so long.
+fn may_begin(running: usize, since_last: Duration) -> bool {
+    running == 0 || running < SETS_AT_ONCE && since_last >= APART
 }
 
 /// Returns the businesses whose balance somebody keeps locked.
@@ -190,6 +204,10 @@ impl Turns {
         }
     }
 
+    fn is_somebody_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// Every business that is ready gives as much as its share allows, and at least one batch.
     fn next_set(&mut self) -> Option<(Vec<BusinessId>, Vec<Waiting>)> {
         let share = SET_ORDERS / self.ready.len().max(1);
@@ -252,8 +270,6 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use domain::{Lane, Money, OrderCode, ProductCode};
     use store::intake::{BatchClaim, NewBatch, NewOrder, SignedRequest};
 
@@ -273,7 +289,7 @@ mod tests {
                 business: BusinessId::new(business),
                 nonce: number.into(),
                 nonce_ttl: Duration::from_mins(11),
-                arrived: Instant::now(),
+                arrived: std::time::Instant::now(),
             },
             batch: NewBatch {
                 claim: BatchClaim {
@@ -296,6 +312,16 @@ mod tests {
         set.iter()
             .map(|w| w.asked.batch.claim.biz_code.as_str())
             .collect()
+    }
+
+    #[test]
+    fn one_that_is_alone_begins_at_once_and_the_next_when_company_has_come() {
+        let at_once = Duration::ZERO;
+        assert!(may_begin(0, at_once));
+        assert!(!may_begin(1, at_once), "it waits for company");
+        assert!(may_begin(1, APART), "but not for a long one's end");
+        assert!(may_begin(SETS_AT_ONCE - 1, APART));
+        assert!(!may_begin(SETS_AT_ONCE, Duration::from_hours(1)));
     }
 
     #[test]
