@@ -3,6 +3,7 @@
 //! Nothing here can fail a request. What is not announced, or not confirmed, is announced again by the sweeper.
 
 use std::future::ready;
+use std::mem::take;
 use std::time::{Duration, Instant};
 
 use domain::{BusinessId, Lane, OrderCode, OrderKey};
@@ -132,10 +133,10 @@ impl AnnouncerTask {
                     }
                     set.add(word);
                     if set.len() == MOST_AT_ONCE {
-                        self.settle(&mut set).await;
+                        self.settle(take(&mut set)).await;
                     }
                 }
-                () = sleep_until(due.into()), if !set.is_empty() => self.settle(&mut set).await,
+                () = sleep_until(due.into()), if !set.is_empty() => self.settle(take(&mut set)).await,
                 Some(announced) = self.inbox.recv(), if waiting.len() < self.most => {
                     waiting.push(outcome(announced));
                 }
@@ -147,10 +148,10 @@ impl AnnouncerTask {
         }
         let rest = async {
             if !set.is_empty() {
-                self.settle(&mut set).await;
+                self.settle(set).await;
             }
-            while let Some(mut set) = next_set(&mut waiting).await {
-                self.settle(&mut set).await;
+            while let Some(set) = next_set(&mut waiting).await {
+                self.settle(set).await;
             }
         };
         if tokio::time::timeout(self.grace, rest).await.is_err() {
@@ -159,8 +160,7 @@ impl AnnouncerTask {
     }
 
     /// Writes what the broker has said of these.
-    async fn settle(&self, set: &mut Set) {
-        let set = std::mem::take(set);
+    async fn settle(&self, set: Set) {
         halt::at("intake", "announced").await;
         let batches = set.left.len();
         if let Some(error) = set.last_error {

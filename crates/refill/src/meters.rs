@@ -9,7 +9,7 @@ use metrics::{Unit, describe_gauge, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use store::Store;
 
-use crate::version::{COMMIT, VERSION};
+use crate::version::{self, VERSION};
 
 /// What a call, a transaction or a request may take, in seconds.
 const BUCKETS: [f64; 14] = [
@@ -35,9 +35,8 @@ pub(crate) fn keep(role: &str) -> anyhow::Result<PrometheusHandle> {
     fulfillment::describe_meters();
     callback::describe_meters();
     crate::vitals::describe_meters();
-    let version = VERSION;
-    let commit = COMMIT.filter(|c| !c.is_empty()).unwrap_or("unknown");
-    gauge!("refill_build_info", "version" => version, "commit" => commit, "role" => role.to_owned()).set(1.0);
+    let commit = version::commit().unwrap_or("unknown");
+    gauge!("refill_build_info", "version" => VERSION, "commit" => commit, "role" => role.to_owned()).set(1.0);
     gauge!("process_start_time_seconds").set(now());
     gauge!("refill_schema_version", "of" => "binary").set(f64::from(store::SCHEMA_NEEDED));
     Ok(handle)

@@ -5,8 +5,12 @@ use std::sync::LazyLock;
 /// The version of the code.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+const COMMIT: Option<&str> = option_env!("REFILL_COMMIT");
+
 /// The commit that the binary was built from, where whoever built it said so.
-pub(crate) const COMMIT: Option<&str> = option_env!("REFILL_COMMIT");
+pub(crate) fn commit() -> Option<&'static str> {
+    said(COMMIT)
+}
 
 /// Both, like `0.1.0+1a2b3c4`; without a commit the version alone.
 pub(crate) fn of_this_build() -> &'static str {
@@ -14,10 +18,15 @@ pub(crate) fn of_this_build() -> &'static str {
     &BOTH
 }
 
+/// A container that is built without one has it empty.
+fn said(commit: Option<&str>) -> Option<&str> {
+    commit.filter(|commit| !commit.is_empty())
+}
+
 fn both(commit: Option<&str>) -> String {
-    match commit {
-        Some(commit) if !commit.is_empty() => format!("{VERSION}+{commit}"),
-        _ => VERSION.to_owned(),
+    match said(commit) {
+        Some(commit) => format!("{VERSION}+{commit}"),
+        None => VERSION.to_owned(),
     }
 }
 
