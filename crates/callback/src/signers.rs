@@ -134,6 +134,7 @@ mod tests {
             batch_report: false,
             ip_allow: vec![],
             rate_limit: 0,
+            order_limit: 0,
             max_in_flight: 0,
         }
     }

@@ -38,6 +38,7 @@ fn bench() -> Bench {
         batch_report: false,
         ip_allow: vec![],
         rate_limit: 0,
+        order_limit: 0,
         max_in_flight: 0,
     };
     let mut catalogue = Catalogue::default();

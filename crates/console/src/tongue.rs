@@ -285,6 +285,7 @@ words! {
     valid_from: "Valid from", "生效时间";
     valid_until: "Valid until", "失效时间";
     requests_per_second: "Requests per second", "每秒请求数";
+    orders_per_second: "Orders per second", "每秒订单数";
     in_flight: "Orders at suppliers at once", "同时在途订单数";
     no_limit: "no limit", "不限";
     ip_allow: "Allowed addresses", "允许的来源地址";

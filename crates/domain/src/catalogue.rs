@@ -91,6 +91,8 @@ pub struct Business {
     pub ip_allow: Vec<IpNet>,
     /// Requests per second, per ingress process; 0: no limit.
     pub rate_limit: u32,
+    /// Orders per second, per ingress process; 0: no limit.
+    pub order_limit: u32,
     /// Orders at suppliers at the same time, per worker process; 0: no limit.
     pub max_in_flight: u32,
 }

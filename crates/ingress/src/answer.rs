@@ -1,5 +1,7 @@
 //! Every refusal, and the one place where it becomes an answer (`CONTRACT.md` §2).
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use openapi::requests::{BadRequest, ItemProblems};
@@ -66,7 +68,11 @@ pub(crate) enum Refusal {
     #[error("the balance and the credit line do not cover the batch")]
     BalanceInsufficient,
     #[error("the account's rate limit is reached")]
-    RateLimited,
+    RateLimited(Duration),
+    #[error("the account's limit of orders a second is reached, nothing was stored")]
+    OrderLimited(Duration),
+    #[error("too many requests to send reports again are not done yet")]
+    TooManyResends,
     #[error("too busy now, nothing was stored")]
     Overloaded,
     #[error("could not be stored in time, nothing was stored")]
@@ -90,6 +96,14 @@ const fn store_words(error: &StoreError) -> &'static str {
         | StoreError::Schema(_)
         | StoreError::Setting { .. } => "failed inside the platform, nothing was stored",
     }
+}
+
+/// How long that is in the header's unit; never less, and never none.
+fn whole_seconds(wait: Duration) -> u32 {
+    let begun = u64::from(wait.subsec_nanos() > 0);
+    u32::try_from(wait.as_secs() + begun)
+        .unwrap_or(u32::MAX)
+        .max(SOON_S)
 }
 
 /// What an answer says, and in which HTTP words.
@@ -125,7 +139,7 @@ impl Decision {
 
 impl Refusal {
     /// The decision: which status each refusal answers.
-    pub(crate) const fn decide(&self) -> Decision {
+    pub(crate) fn decide(&self) -> Decision {
         use StatusCode as Http;
         match self {
             Self::NoSuchPath => Decision::says(Status::NoSuchMethod).over(Http::NOT_FOUND),
@@ -155,7 +169,10 @@ impl Refusal {
                 Decision::says(Status::OutOfStock)
             }
             Self::BalanceInsufficient => Decision::says(Status::BalanceInsufficient),
-            Self::RateLimited => Decision::again(Http::TOO_MANY_REQUESTS, SOON_S),
+            Self::RateLimited(wait) | Self::OrderLimited(wait) => {
+                Decision::again(Http::TOO_MANY_REQUESTS, whole_seconds(*wait))
+            }
+            Self::TooManyResends => Decision::again(Http::TOO_MANY_REQUESTS, LATER_S),
             Self::Overloaded | Self::TooLate => Decision::again(Http::SERVICE_UNAVAILABLE, SOON_S),
             Self::Store(error) => match error {
                 StoreError::CommitUnknown => Decision::says(Status::OrderAbnormal),
@@ -200,7 +217,9 @@ impl Refusal {
             Self::NumbersUsed(_) => "numbers_used",
             Self::OutOfStock => "out_of_stock",
             Self::BalanceInsufficient => "balance",
-            Self::RateLimited => "rate_limited",
+            Self::RateLimited(_) => "rate_limited",
+            Self::OrderLimited(_) => "order_limited",
+            Self::TooManyResends => "resends",
             Self::Overloaded => "overloaded",
             Self::TooLate => "too_late",
             Self::Store(error) => match error {
@@ -292,7 +311,9 @@ mod tests {
             StoreError::Unreadable(String::new()).into(),
             Refusal::TooLate,
             Refusal::Overloaded,
-            Refusal::RateLimited,
+            Refusal::RateLimited(Duration::ZERO),
+            Refusal::OrderLimited(Duration::ZERO),
+            Refusal::TooManyResends,
             Refusal::BodySlow,
         ] {
             assert_eq!(certain.decide().status, Status::Failure, "{certain}");
@@ -306,7 +327,9 @@ mod tests {
             (Refusal::WrongMethod, 405, 4),
             (Refusal::BodyTooLarge(1), 413, 3),
             (Refusal::NotJson, 415, 3),
-            (Refusal::RateLimited, 429, 1),
+            (Refusal::RateLimited(Duration::ZERO), 429, 1),
+            (Refusal::OrderLimited(Duration::ZERO), 429, 1),
+            (Refusal::TooManyResends, 429, 1),
             (Refusal::Overloaded, 503, 1),
             (StoreError::Away(String::new()).into(), 503, 1),
             (Refusal::Broken, 500, 98),

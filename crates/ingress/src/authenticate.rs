@@ -89,9 +89,9 @@ pub(crate) async fn admit(front: &Front, request: Request<Body>) -> Result<Signe
         front.use_nonce(&signed.request, None).await?;
         return Err(Refusal::AddressRefused);
     }
-    if !front.has_rate_left(&signed.account.business) {
+    if let Err(wait) = front.may_ask(&signed.account.business) {
         front.spend_nonce(&signed.request).await?;
-        return Err(Refusal::RateLimited);
+        return Err(Refusal::RateLimited(wait));
     }
     Ok(signed)
 }
@@ -176,6 +176,7 @@ mod tests {
             batch_report: false,
             ip_allow: vec!["10.0.0.0/8".parse().unwrap()],
             rate_limit: 0,
+            order_limit: 0,
             max_in_flight: 0,
         };
         (business.id.clone(), business)

@@ -29,15 +29,10 @@ pub(crate) async fn place(front: Arc<Front>, signed: Signed) -> Result<Done, Ref
         front.settings.batch_limits(),
     );
     let outcome = match planned {
-        Ok(Some(batch))
-            if front.backlog.is_full()
-                || front
-                    .behind
-                    .is_behind(&batch.lane, &signed.account.business.id) =>
-        {
-            refuse(&front, &signed, Refusal::Overloaded, Some(batch.claim)).await
-        }
-        Ok(Some(batch)) => store(&front, &signed, batch, &mut span).await,
+        Ok(Some(batch)) => match admit(&front, &signed, &batch) {
+            Ok(()) => store(&front, &signed, batch, &mut span).await,
+            Err(refusal) => refuse(&front, &signed, refusal, Some(batch.claim)).await,
+        },
         Ok(None) => match front.spend_nonce(&signed.request).await {
             Ok(()) => Done::with([(); 0]),
             Err(refusal) => Err(refusal),
@@ -55,6 +50,17 @@ pub(crate) async fn place(front: Arc<Front>, signed: Signed) -> Result<Done, Ref
         tracing::info!(business = %signed.request.business, status, reason = %refusal, "batch refused");
     }
     outcome
+}
+
+/// Whether it may be stored now.
+fn admit(front: &Front, signed: &Signed, batch: &NewBatch) -> Result<(), Refusal> {
+    let business = &signed.account.business;
+    if front.backlog.is_full() || front.behind.is_behind(&batch.lane, &business.id) {
+        return Err(Refusal::Overloaded);
+    }
+    front
+        .may_order(business, batch.orders.len())
+        .map_err(Refusal::OrderLimited)
 }
 
 async fn store(

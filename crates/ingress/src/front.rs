@@ -1,7 +1,7 @@
 //! What all requests share.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use domain::UnixMs;
 use domain::catalogue::Business;
@@ -40,7 +40,8 @@ pub(crate) struct Front {
     pub(crate) requests: TaskTracker,
     known: watch::Receiver<Arc<Known>>,
     places: Places,
-    rates: RateLimits,
+    requests_sent: RateLimits,
+    orders_sent: RateLimits,
 }
 
 /// What works behind the door, as requests meet it.
@@ -64,7 +65,8 @@ impl Front {
         Self {
             body_memory: BodyMemory::new(settings.max_body_memory_bytes),
             places: Places::new(settings.max_in_flight),
-            rates: RateLimits::default(),
+            requests_sent: RateLimits::default(),
+            orders_sent: RateLimits::default(),
             requests: TaskTracker::new(),
             settings,
             store,
@@ -95,9 +97,17 @@ impl Front {
         self.places.take(caller).ok_or(Refusal::Overloaded)
     }
 
-    pub(crate) fn has_rate_left(&self, business: &Business) -> bool {
-        self.rates
-            .take(&business.id, business.rate_limit, Instant::now())
+    /// Whether the account may send one more request now; `Err`: after how long.
+    pub(crate) fn may_ask(&self, business: &Business) -> Result<(), Duration> {
+        let (id, per_second) = (&business.id, business.rate_limit);
+        self.requests_sent.take(id, 1, per_second, Instant::now())
+    }
+
+    /// Whether it may send so many more orders now; `Err`: after how long.
+    pub(crate) fn may_order(&self, business: &Business, orders: usize) -> Result<(), Duration> {
+        let (id, per_second) = (&business.id, business.order_limit);
+        self.orders_sent
+            .take(id, orders, per_second, Instant::now())
     }
 
     /// Uses up the nonce of a request that stores nothing; a nonce that had been used is the answer.

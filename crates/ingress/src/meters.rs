@@ -74,7 +74,13 @@ pub(crate) fn begun(settings: &Settings) {
     gauge!("refill_ingress_in_flight_most").set(number(settings.max_in_flight));
     gauge!("refill_ingress_connections_most").set(number(settings.max_connections));
     connections(0);
-    for reason in ["overloaded", "too_late", "rate_limited", "database_slow"] {
+    for reason in [
+        "overloaded",
+        "too_late",
+        "rate_limited",
+        "order_limited",
+        "database_slow",
+    ] {
         counter!("refill_ingress_refused_total", "path" => BATCHES, "reason" => reason)
             .increment(0);
     }

@@ -1,4 +1,4 @@
-//! How many requests an account may send in a second, in this process.
+//! How much an account may send in a second, in this process: requests, or orders.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,34 +9,42 @@ use domain::BusinessId;
 /// An account that has been quiet may send so much at once, in units of time at its rate.
 const BURST: Duration = Duration::from_secs(1);
 
-/// One moment per account: until when its requests so far have used up its rate. Only accounts whose signature was right get an
+/// One moment per account: until when what it has sent uses up its rate. Only accounts whose signature was right get an
 /// entry, so there are never more than there are accounts.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimits(Mutex<HashMap<BusinessId, Instant>>);
 
 impl RateLimits {
-    /// Takes one request's share of `per_second` (0: no limit). `false`: nothing is left now.
-    pub(crate) fn take(&self, business: &BusinessId, per_second: u32, now: Instant) -> bool {
+    /// Takes so many of `per_second` (0: no limit). `Err`: not so many are left now, and how long they take to be.
+    pub(crate) fn take(
+        &self,
+        business: &BusinessId,
+        count: usize,
+        per_second: u32,
+        now: Instant,
+    ) -> Result<(), Duration> {
         if per_second == 0 {
-            return true;
+            return Ok(());
         }
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let takes = BURST.saturating_mul(count) / per_second;
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = used.get(business).copied();
-        match next(until, per_second, now) {
-            Some(next) => {
-                used.insert(business.clone(), next);
-                true
-            }
-            None => false,
-        }
+        let until = next(used.get(business).copied(), takes, now)?;
+        used.insert(business.clone(), until);
+        Ok(())
     }
 }
 
-/// Until when the rate is used up after one more request; `None`: the request must wait.
-fn next(used_until: Option<Instant>, per_second: u32, now: Instant) -> Option<Instant> {
-    let share = BURST / per_second;
-    let next = used_until.map_or(now, |until| until.max(now)) + share;
-    (next <= now + BURST).then_some(next)
+/// Until when the rate is used up after what takes so long; `Err`: after how long it may come. What takes longer than the burst, a large batch, may come
+/// as soon as the whole burst is there: it must come at once or never.
+fn next(used_until: Option<Instant>, takes: Duration, now: Instant) -> Result<Instant, Duration> {
+    let used = used_until.map_or(now, |until| until.max(now));
+    let wait = (used + takes.min(BURST)).saturating_duration_since(now + BURST);
+    if wait.is_zero() {
+        Ok(used + takes)
+    } else {
+        Err(wait)
+    }
 }
 
 #[cfg(test)]
@@ -46,7 +54,7 @@ mod tests {
     fn taken(limits: &RateLimits, per_second: u32, tries: usize, now: Instant) -> usize {
         let business = BusinessId::new("b");
         (0..tries)
-            .filter(|_| limits.take(&business, per_second, now))
+            .filter(|_| limits.take(&business, 1, per_second, now).is_ok())
             .count()
     }
 
@@ -65,6 +73,24 @@ mod tests {
         let now = Instant::now();
         assert_eq!(taken(&limits, 0, 1_000, now), 1_000);
         assert_eq!(taken(&limits, 1, 5, now), 1);
-        assert!(limits.take(&BusinessId::new("other"), 1, now));
+        assert_eq!(limits.take(&BusinessId::new("other"), 1, 1, now), Ok(()));
+    }
+
+    #[test]
+    fn whoever_comes_back_after_the_wait_is_let_in() {
+        let limits = RateLimits::default();
+        let (business, mut now) = (BusinessId::new("b"), Instant::now());
+        // 150 of 100 a second: more than may ever be left, so it goes when nothing is used up.
+        for waits_ms in [0, 1_500, 1_500] {
+            if waits_ms > 0 {
+                let wait = Duration::from_millis(waits_ms);
+                assert_eq!(limits.take(&business, 150, 100, now), Err(wait));
+                now += wait;
+            }
+            assert_eq!(limits.take(&business, 150, 100, now), Ok(()));
+        }
+        let wait = limits.take(&business, 20, 100, now).unwrap_err();
+        assert_eq!(wait.as_millis(), 700);
+        assert_eq!(limits.take(&business, 20, 100, now + wait), Ok(()));
     }
 }

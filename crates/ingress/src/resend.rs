@@ -42,7 +42,7 @@ pub(crate) async fn ask(front: Arc<Front>, signed: Signed) -> Result<Done, Refus
             Done::with(Resent { resent: job.total })
         }
         Err(NoJob::NothingNamed) => Err(nothing),
-        Err(NoJob::TooMany) => Err(Refusal::RateLimited),
+        Err(NoJob::TooMany) => Err(Refusal::TooManyResends),
         Err(NoJob::Store(error)) => Err(error.into()),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, redirect};
 use serde_json::{Value, json};
 
@@ -26,6 +27,8 @@ pub struct MerchantClient {
 pub struct Answered {
     /// The HTTP status.
     pub http: u16,
+    /// What `Retry-After` says.
+    pub retry_after: Option<Duration>,
     /// The contract's status; −1: the body is not the contract's.
     pub status: i64,
     /// The contract's message.
@@ -162,10 +165,13 @@ impl MerchantClient {
         }
         let response = request.send().await?;
         let http = response.status().as_u16();
+        let retry_after = response.headers().get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
         let bytes = response.bytes().await?;
         let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         Ok(Answered {
             http,
+            retry_after: retry_after.map(Duration::from_secs),
             status: body["status"].as_i64().unwrap_or(-1),
             message: body["message"].as_str().unwrap_or_default().to_owned(),
             data: body["data"].clone(),

@@ -94,7 +94,8 @@ fn account(account: &Business) -> Value {
         })
     });
     json!({
-        "requestsPerSecond": account.rate_limit, "inFlight": account.max_in_flight, "ipAllow": account.ip_allow,
+        "requestsPerSecond": account.rate_limit, "ordersPerSecond": account.order_limit, "inFlight": account.max_in_flight,
+        "ipAllow": account.ip_allow,
         "reportsTo": account.callback_url.as_deref().map(address), "reportSign": account.callback_sign.name(),
         "keys": keys.collect::<Value>(),
     })

@@ -64,6 +64,9 @@ pub struct BusinessEntry {
     /// Requests per second; 0: no limit.
     #[serde(default)]
     pub rate_limit: u32,
+    /// Orders per second; 0: no limit.
+    #[serde(default)]
+    pub order_limit: u32,
     /// Orders at suppliers at the same time; 0: no limit.
     #[serde(default)]
     pub max_in_flight: u32,

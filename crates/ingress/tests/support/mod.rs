@@ -109,6 +109,7 @@ fn catalogue() -> Catalogue {
         batch_report: false,
         ip_allow: vec![],
         rate_limit: 0,
+        order_limit: 0,
         max_in_flight: 0,
     };
     let businesses = [

@@ -185,14 +185,15 @@ async fn import_business(
         .unwrap_or_else(|| KeyKind::Rsa.name().into());
     let ip_allow: Vec<String> = business.ip_allow.iter().map(ToString::to_string).collect();
     let sql = "INSERT INTO businesses (business_id, merchant_id, enabled, rsa_allowed, md5_allowed, callback_url, callback_sign_type,
-                                       ip_allow, rate_limit, max_in_flight, batch_report, callback_keys)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                                       ip_allow, rate_limit, max_in_flight, batch_report, callback_keys, order_limit)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
                ON CONFLICT (business_id) DO UPDATE
                SET merchant_id = excluded.merchant_id, enabled = excluded.enabled, rsa_allowed = excluded.rsa_allowed,
                    md5_allowed = excluded.md5_allowed, callback_url = excluded.callback_url,
                    callback_sign_type = excluded.callback_sign_type, ip_allow = excluded.ip_allow,
                    rate_limit = excluded.rate_limit, max_in_flight = excluded.max_in_flight,
-                   batch_report = excluded.batch_report, callback_keys = excluded.callback_keys";
+                   batch_report = excluded.batch_report, callback_keys = excluded.callback_keys,
+                   order_limit = excluded.order_limit";
     run(
         tx,
         sql,
@@ -209,6 +210,7 @@ async fn import_business(
             &i64::from(business.max_in_flight),
             &business.batch_report,
             &business.callback_keys,
+            &i64::from(business.order_limit),
         ],
         at,
     )

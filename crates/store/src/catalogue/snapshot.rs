@@ -222,6 +222,7 @@ fn business(row: &Row) -> Result<Business, StoreError> {
         batch_report: row.get("batch_report"),
         ip_allow: networks(row.get("ip_allow"))?,
         rate_limit: number("rate_limit"),
+        order_limit: number("order_limit"),
         max_in_flight: number("max_in_flight"),
     })
 }

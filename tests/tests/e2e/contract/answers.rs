@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{batch, client, says_accepted, send};
+use super::{batch, client, says_accepted, send, stored};
 use crate::harness::Scene;
 use crate::harness::merchant::MERCHANT;
 
@@ -20,6 +20,35 @@ async fn an_account_over_its_rate_is_told_when_to_come_back() {
     }
     // Others do not feel it.
     assert_eq!(scene.merchant.client.balance().await.unwrap().status, 0);
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_over_its_limit_of_orders_is_told_when_to_come_back_and_still_what_it_has() {
+    let scene = Scene::start().await;
+    let bulky = client(&scene, MERCHANT, "bulky");
+    let of_so_many = |code: &str, orders: usize| {
+        let mut body = batch(code, &vec!["13800000001"; orders]);
+        body["businessId"] = json!("bulky");
+        body
+    };
+    // Ten seconds' worth.
+    let first = of_so_many("bulk0", 20);
+    let told = send(&bulky, &first).await;
+    assert_eq!(told.status, 0, "{}", told.body);
+    let before = stored(&scene).await;
+    let shed = send(&bulky, &of_so_many("bulk1", 1)).await;
+    assert_eq!((shed.http, shed.status), (429, 1), "{}", shed.body);
+    says_accepted(&shed);
+    let after = shed.retry_after.unwrap().as_secs();
+    assert!((1..=10).contains(&after), "{after} s");
+    let again = send(&bulky, &first).await;
+    assert_eq!((again.status, &again.data), (0, &told.data));
+    assert_eq!(stored(&scene).await, before);
+    // Neither its questions nor others' orders feel it.
+    assert_eq!(bulky.balance().await.unwrap().status, 0);
+    let other = send(&scene.merchant.client, &batch("calm", &["13800000002"])).await;
+    assert_eq!(other.status, 0, "{}", other.body);
     scene.end().await;
 }
 

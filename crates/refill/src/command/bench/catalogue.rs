@@ -28,6 +28,8 @@ pub(super) struct Cast {
     pub(super) businesses: u16,
     pub(super) callback_sign: CallbackSign,
     pub(super) ways: Vec<Way>,
+    /// Orders a second that the first account may send; 0: as many as it likes.
+    pub(super) first_may_order: u32,
     /// What the roles' environment says besides the servers' addresses.
     pub(super) settings: Vec<(&'static str, &'static str)>,
 }
@@ -62,6 +64,7 @@ impl Cast {
             businesses: 1,
             callback_sign: CallbackSign::Rsa,
             ways: vec![Way::measured(supplier)],
+            first_may_order: 0,
             settings: vec![],
         }
     }
@@ -78,6 +81,11 @@ id = "{MERCHANT}"
 "#
         );
         for account in 0..usize::from(self.businesses) {
+            let may_order = if account == 0 {
+                self.first_may_order
+            } else {
+                0
+            };
             let business = business(account);
             let sign_type = match self.callback_sign {
                 CallbackSign::Rsa => "SHA256-RSA",
@@ -95,6 +103,7 @@ rsa_public_keys = ["""{public}"""]
 md5_keys = ["{MD5_KEY}"]
 callback_sign_type = "{sign_type}"
 opening_deposit = "1000000000.00"
+order_limit = {may_order}
 "#
             );
             for Way { product, .. } in &self.ways {

@@ -1,6 +1,7 @@
 //! `refill bench overload`: more than the door can take. What still gets through, what refusals cost those who are refused, and how
 //! much one account's flood, or thousands of connections that say nothing, disturb everybody else.
 
+mod loads;
 mod told;
 
 use std::time::Duration;
@@ -14,26 +15,19 @@ use super::latency::Latencies;
 use super::measured::{Measured, measure, warm_up};
 use super::offer::Offer;
 use super::roles::Roles;
-use super::sender::Load;
 use super::shares::zipf;
 use super::stage::{Stage, free_address};
-use super::steps::{self, Step};
+use super::steps::{self, Step, whole};
+use loads::{Loads, side_by_side};
 
 /// The one that floods is the first of them.
 const ACCOUNTS: u16 = 10;
 /// So many times what the platform does, from the request to the report.
 const OVER: f64 = 5.0;
-/// So many times what each of the others sends, within what the platform does; and so many times an account's even share of all
-/// that it does, five times as much as there is room for.
-const FLOOD: f64 = 50.0;
 /// How long an account's oldest order may wait here before more of it is refused: an overload of seconds is measured, not of minutes.
 pub(super) const MAX_WAITING: (&str, &str) = ("REFILL__INGRESS__MAX_WAITING_MS", "1000");
-/// What the others send together, as a part of that. With one that sends 50 times as much as each of them it is two thirds of all that the
-/// platform does, or a third.
-const MODEST: f64 = 0.1;
-const MODEST_AT_A_THIRD: f64 = 0.05;
-/// Orders in one batch of the others.
-const MODEST_BATCH: u32 = 10;
+/// What an account may send that has a limit, as a part of what the platform does.
+const HELD_TO: f64 = 0.25;
 
 /// The flags of `refill bench overload`.
 #[derive(Clone, Debug, clap::Args)]
@@ -77,16 +71,18 @@ struct Overload {
     beside_crowd: Step,
     /// Connections of the crowd that were open at the end.
     held_open: usize,
+    /// The modest load, and the flood, once the account that floods has a limit.
+    alone_then: Step,
+    beside_held: Step,
+    held: Step,
 }
 
 pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> {
     let mut cast = Cast::small(free_address()?);
     cast.businesses = ACCOUNTS;
     cast.settings = vec![MAX_WAITING];
-    let stage = place.stage(cast).await?;
-    let roles = Roles::start(&stage, 1, &[]).await?;
-    let measured = overload(&stage, &roles, flags).await;
-    roles.stop().await;
+    let mut stage = place.stage(cast).await?;
+    let measured = overload(&mut stage, flags).await;
     stage.strike().await;
     let overload = measured?;
     if flags.json {
@@ -97,49 +93,53 @@ pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn overload(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Result<Overload> {
+async fn overload(stage: &mut Stage<'_>, flags: &Flags) -> anyhow::Result<Overload> {
+    let roles = Roles::start(stage, 1, &[]).await?;
     let even = Offer {
         shares: zipf(ACCOUNTS, 0.0),
         ..measured_offer(stage, flags.orders)
     };
-    warm_up(stage, roles, &even).await?;
-    let before = measure(stage, roles, &even).await?;
+    warm_up(stage, &roles, &even).await?;
+    let before = measure(stage, &roles, &even).await?;
     let does = before.orders_per_second;
     tracing::info!(does, "capacity measured");
     let bare = BareAnswers::begin(&roles.openapi_url);
-    let over = steps::make(stage, roles, &steps::offer(&even, does * OVER, flags.lasts)).await?;
-    let bare = bare.end().await?;
-    let after = measure(stage, roles, &even).await?;
-    tracing::info!("overload is over");
-
-    let loads = Loads {
-        even: &even,
-        one: Offer {
-            shares: vec![1.0],
-            callback_urls: vec![stage.callback_url.clone()],
-            ..even.clone()
-        },
-        does,
-        lasts: flags.modest,
-    };
-    let others = loads.others(MODEST);
-    let alone = steps::make(stage, roles, &others).await?;
-    let (beside_large_at_a_third, large_at_a_third) = side_by_side(
+    let over = steps::make(
         stage,
-        roles,
-        &loads.others(MODEST_AT_A_THIRD),
-        &loads.large(MODEST_AT_A_THIRD),
+        &roles,
+        &steps::offer(&even, does * OVER, flags.lasts),
     )
     .await?;
-    let (beside_large, large) = side_by_side(stage, roles, &others, &loads.large(MODEST)).await?;
-    let as_busy = steps::make(stage, roles, &loads.evenly(MODEST)).await?;
-    let alone_again = steps::make(stage, roles, &others).await?;
-    let flood = loads.one(does / f64::from(ACCOUNTS) * FLOOD);
-    let (beside_flood, flood) = side_by_side(stage, roles, &others, &flood).await?;
+    let bare = bare.end().await?;
+    let after = measure(stage, &roles, &even).await?;
+    tracing::info!("overload is over");
+
+    let loads = Loads::of(stage, &even, does, flags.modest);
+    let others = loads.others();
+    let alone = steps::make(stage, &roles, &others).await?;
+    let (beside_large_at_a_third, large_at_a_third) = side_by_side(
+        stage,
+        &roles,
+        &loads.others_at_a_third(),
+        &loads.large_at_a_third(),
+    )
+    .await?;
+    let (beside_large, large) = side_by_side(stage, &roles, &others, &loads.large()).await?;
+    let as_busy = steps::make(stage, &roles, &loads.evenly()).await?;
+    let alone_again = steps::make(stage, &roles, &others).await?;
+    let (beside_flood, flood) = side_by_side(stage, &roles, &others, &loads.flood()).await?;
     tracing::info!("the flood is over");
     let crowd = Crowd::gather(&roles.openapi_url, flags.connections.into()).await?;
-    let beside_crowd = steps::make(stage, roles, &others).await?;
+    let beside_crowd = steps::make(stage, &roles, &others).await?;
     let held_open = crowd.leave();
+    roles.stop().await;
+
+    stage.limit_first(whole(does * HELD_TO)).await?;
+    let roles = Roles::start(stage, 1, &[]).await?;
+    warm_up(stage, &roles, &others).await?;
+    let alone_then = steps::make(stage, &roles, &others).await?;
+    let (beside_held, held) = side_by_side(stage, &roles, &others, &loads.flood()).await?;
+    roles.stop().await;
     Ok(Overload {
         capacity: [before, after],
         over,
@@ -154,68 +154,8 @@ async fn overload(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Re
         flood,
         beside_crowd,
         held_open,
+        alone_then,
+        beside_held,
+        held,
     })
-}
-
-/// What is offered within the capacity, and the flood beyond it. `modest`: what the others send together, as a part of the capacity.
-struct Loads<'o> {
-    even: &'o Offer,
-    /// Of the one account alone.
-    one: Offer,
-    /// Orders a second.
-    does: f64,
-    lasts: Duration,
-}
-
-impl Loads<'_> {
-    fn others(&self, modest: f64) -> Offer {
-        let others = Offer {
-            shares: [0.0].into_iter().chain(zipf(ACCOUNTS - 1, 0.0)).collect(),
-            sizes: vec![MODEST_BATCH],
-            ..self.even.clone()
-        };
-        steps::offer(&others, self.does * modest, self.lasts)
-    }
-
-    fn large(&self, modest: f64) -> Offer {
-        self.one(self.large_sends(modest))
-    }
-
-    /// From all ten evenly what the others and the large one send together.
-    fn evenly(&self, modest: f64) -> Offer {
-        let spread = Offer {
-            sizes: vec![MODEST_BATCH],
-            ..self.even.clone()
-        };
-        let both = self.does * modest + self.large_sends(modest);
-        steps::offer(&spread, both, self.lasts)
-    }
-
-    fn one(&self, per_second: f64) -> Offer {
-        steps::offer(&self.one, per_second, self.lasts)
-    }
-
-    fn large_sends(&self, modest: f64) -> f64 {
-        self.does * modest / f64::from(ACCOUNTS - 1) * FLOOD
-    }
-}
-
-/// What the others' load came to, and the one's.
-async fn side_by_side(
-    stage: &Stage<'_>,
-    roles: &Roles,
-    others: &Offer,
-    one: &Offer,
-) -> anyhow::Result<(Step, Step)> {
-    // Both before either's clock starts: what is packed while another's clock runs is counted as waiting.
-    let url = &roles.openapi_url;
-    let (first, second) = (
-        Load::pack(stage, url, others)?,
-        Load::pack(stage, url, one)?,
-    );
-    let (sent, of_one) = tokio::try_join!(first.send(), second.send())?;
-    Ok((
-        steps::told(stage, roles, others, sent).await?,
-        steps::told(stage, roles, one, of_one).await?,
-    ))
 }

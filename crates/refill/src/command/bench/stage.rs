@@ -52,7 +52,6 @@ impl<'s> Stage<'s> {
             ("platform.pem", platform_key.private_pem.as_str()),
             ("merchant.pub.pem", &merchant_key.public_pem),
             ("merchant.md5", MD5_KEY),
-            ("catalogue.toml", &cast.catalogue(&merchant_key.public_pem)),
         ] {
             std::fs::write(folder.join(name), text)?;
         }
@@ -62,7 +61,7 @@ impl<'s> Stage<'s> {
             .clone_into(&mut settings.database.url);
         let store = Store::new(&settings.store()?)?;
         store.migrate(None).await?;
-        catalog::import(&store, &folder.join("catalogue.toml")).await?;
+        import(&store, folder, &cast.catalogue(&merchant_key.public_pem)).await?;
         let merchant = MerchantReceiver::new(&MerchantReceiverSettings {
             platform_public_keys: vec![platform_key.public_pem.clone()],
             md5_keys: vec![MD5_KEY.into()],
@@ -97,12 +96,25 @@ impl<'s> Stage<'s> {
         })
     }
 
+    /// A limit for the first account; processes that run hear of it later than those that begin.
+    pub(super) async fn limit_first(&mut self, orders_a_second: u32) -> anyhow::Result<()> {
+        self.cast.first_may_order = orders_a_second;
+        let catalogue = self.cast.catalogue(&self.merchant_key.public_pem);
+        import(&self.store, &self.folder, &catalogue).await
+    }
+
     pub(super) async fn strike(self) {
         self.shutdown.cancel();
         if let Ok(Err(error)) = self.receiver.await {
             tracing::error!(%error, "the merchant ended badly");
         }
     }
+}
+
+async fn import(store: &Store, folder: &Path, catalogue: &str) -> anyhow::Result<()> {
+    let file = folder.join("catalogue.toml");
+    std::fs::write(&file, catalogue)?;
+    catalog::import(store, &file).await.map(drop)
 }
 
 /// An address that is free and stays so.

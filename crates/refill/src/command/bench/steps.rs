@@ -95,7 +95,7 @@ pub(super) async fn told(
     clippy::cast_sign_loss,
     reason = "clamped to what fits"
 )]
-fn whole(value: f64) -> u32 {
+pub(super) fn whole(value: f64) -> u32 {
     value.round().clamp(0.0, f64::from(u32::MAX)) as u32
 }
 

@@ -29,7 +29,7 @@ struct Beside {
 }
 
 impl Overload {
-    fn beside(&self) -> [Beside; 5] {
+    fn beside(&self) -> [Beside; 6] {
         let to = |key, what, step: &Step, without: &[&Step]| Beside {
             key,
             what,
@@ -57,6 +57,12 @@ impl Overload {
                 &[&self.as_busy],
             ),
             to("flood", "the flood", &self.beside_flood, &alone),
+            to(
+                "held_flood",
+                "the same flood, once a limit holds its account to a quarter of the capacity",
+                &self.beside_held,
+                &[&self.alone_then],
+            ),
             to("crowd", "the crowd", &self.beside_crowd, &alone),
         ]
     }
@@ -77,7 +83,7 @@ impl Overload {
         Some(self.over.refusals.ms(0.99)? / self.bare.ms(0.99)?)
     }
 
-    fn steps(&self) -> [(&'static str, &Step); 11] {
+    fn steps(&self) -> [(&'static str, &Step); 14] {
         let [alone, alone_again] = &self.alone;
         [
             ("overload", &self.over),
@@ -94,6 +100,9 @@ impl Overload {
             ("others_beside_flood", &self.beside_flood),
             ("flood", &self.flood),
             ("others_beside_crowd", &self.beside_crowd),
+            ("others_alone_then", &self.alone_then),
+            ("others_beside_held_flood", &self.beside_held),
+            ("held_flood", &self.held),
         ]
     }
 
