@@ -52,11 +52,13 @@ impl HintLoop {
             };
             let mut hints = vec![first];
             let most = free.min(self.claim_size);
+            let workers = self.fleet.size();
+            let patience = |hint: &Delivery| company::patience(age(hint), workers);
             company::gather(&mut self.deliveries, &mut hints, most, patience).await;
             let keys: Vec<_> = hints.iter().map(|hint| hint.key().clone()).collect();
             let began = Instant::now();
             let told = self.sender.send_hinted(&keys).await;
-            rest.begin(began.elapsed(), self.fleet.size());
+            rest.begin(began.elapsed(), workers);
             match told {
                 Ok(late) => {
                     backoff.reset();
@@ -79,8 +81,8 @@ impl HintLoop {
 }
 
 /// A report is as late as its order.
-fn patience(hint: &Delivery) -> Duration {
-    company::patience(now().since(hint.key().order.made_at()))
+fn age(hint: &Delivery) -> Duration {
+    now().since(hint.key().order.made_at())
 }
 
 impl Mark {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// Work waits for company so many times shorter than it has waited anyway.
+/// Work waits for company so many times shorter than it has waited anyway, where one worker has all of it.
 const SHORTER: u32 = 20;
 /// Nothing waits longer, whatever its patience.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
@@ -64,10 +64,10 @@ impl Rest {
     }
 }
 
-/// How long work of this age waits for company.
+/// How long work of this age waits for company, where there are so many workers: each of them has a part of what comes.
 #[must_use]
-pub fn patience(age: Duration) -> Duration {
-    age / SHORTER
+pub fn patience(age: Duration, workers: u32) -> Duration {
+    age * workers.clamp(1, MOST_WORKERS) / SHORTER
 }
 
 /// Takes what is there, and lets a set of at most `most` grow while all in it have `patience`. Who is alone waits for nobody, nor does a set
@@ -131,6 +131,13 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_patience_grows_with_the_age_and_with_the_number_of_workers() {
+        let patience = |age, workers| patience(Duration::from_secs(age), workers).as_millis();
+        assert_eq!([1, 2].map(|age| patience(age, 1)), [50, 100]);
+        assert_eq!([0, 4, 8, 100].map(|n| patience(1, n)), [50, 200, 400, 400]);
+    }
+
     /// How long, in milliseconds, each of four sets waits that follow each other at once and take so long.
     async fn rests(workers: u32, took: Duration) -> Vec<u128> {
         let mut rest = Rest::default();
@@ -179,7 +186,7 @@ mod tests {
         });
         let mut set = first.to_vec();
         let begun = Instant::now();
-        gather(&mut inbox, &mut set, 40, |age| patience(*age)).await;
+        gather(&mut inbox, &mut set, 40, |age| patience(*age, 1)).await;
         let waited = begun.elapsed();
         drop(inbox);
         coming.await.unwrap();
@@ -204,7 +211,7 @@ mod tests {
         let (_sender, mut inbox) = mpsc::channel::<Duration>(1);
         let mut set = vec![Duration::from_hours(1); 2];
         let begun = Instant::now();
-        gather(&mut inbox, &mut set, 40, |age| patience(*age)).await;
+        gather(&mut inbox, &mut set, 40, |age| patience(*age, 1)).await;
         assert_eq!(begun.elapsed().as_millis(), LONGEST_WAIT.as_millis());
     }
 

@@ -52,6 +52,8 @@ impl LaneLoop {
             }
             rest.end().await;
             // More than suppliers had room for last time is no company to wait for.
+            let workers = self.share.borrow().of;
+            let patience = |hint: &Delivery| company::patience(age(hint), workers);
             company::gather(&mut self.deliveries, &mut hints, room_then, patience).await;
             halt::at("order", "delivered").await;
             let desk = self.dispatch.desk();
@@ -77,7 +79,7 @@ impl LaneLoop {
             self.dispatch
                 .work_on(&desk, work, reserved, &shutdown)
                 .await;
-            rest.begin(began.elapsed(), self.share.borrow().of);
+            rest.begin(began.elapsed(), workers);
             if marked_at.elapsed() >= MARK_EVERY {
                 self.mark(newest.take()).await;
                 marked_at = Instant::now();
@@ -163,10 +165,6 @@ fn count(n: usize) -> i64 {
 /// By this machine's clock: at worst somebody is let past a little too early or too late.
 fn age(hint: &Delivery) -> Duration {
     meters::age(hint.key().order)
-}
-
-fn patience(hint: &Delivery) -> Duration {
-    company::patience(age(hint))
 }
 
 fn piece(delivery: Delivery) -> Work {

@@ -34,8 +34,8 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    fn patience(&self) -> Duration {
-        company::patience(meters::age(self.outcome.key.order))
+    fn age(&self) -> Duration {
+        meters::age(self.outcome.key.order)
     }
 
     /// Its messages have said what they had to say.
@@ -123,10 +123,12 @@ impl Recorder {
                     rest.end().await;
                     let called = || !self.in_flight.is_empty();
                     company::expect(&mut self.heard, &mut set, self.set_size, called).await;
-                    company::gather(&mut self.heard, &mut set, self.set_size, Heard::patience).await;
+                    let workers = self.share.borrow().of;
+                    let patience = |heard: &Heard| company::patience(heard.age(), workers);
+                    company::gather(&mut self.heard, &mut set, self.set_size, patience).await;
                     let began = Instant::now();
                     self.take(set.drain(..), &mut held_up).await;
-                    rest.begin(began.elapsed(), self.share.borrow().of);
+                    rest.begin(began.elapsed(), workers);
                 }
                 () = held_up.turn(), if !held_up.is_empty() => held_up.try_again(self.set_size).await,
                 else => return,
