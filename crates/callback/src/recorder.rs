@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::fleet::Fleet;
 
-/// How long a try waits for others, be it alone, where one process records all: nobody waits for it.
+/// The patience of what is recorded here by one process alone, young or late: nobody waits for it.
 const LINGER: Duration = Duration::from_millis(50);
 
 /// Takes tries until all who could bring more are gone.
@@ -26,7 +26,7 @@ impl Recorder {
         let mut set = Vec::with_capacity(self.set_size);
         while self.tried.recv_many(&mut set, self.set_size).await > 0 {
             let linger = self.fleet.pause(LINGER);
-            company::expect(&mut self.tried, &mut set, self.set_size, linger, || true).await;
+            company::gather(&mut self.tried, &mut set, self.set_size, |_| linger).await;
             self.record(&set).await;
             set.iter().for_each(tell);
             set.clear();

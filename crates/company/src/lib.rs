@@ -1,10 +1,10 @@
 //! Late work waits for company, young work does not: what costs a transaction is the set, whatever its size, and the more workers there are
 //! the less each of them has at a time.
 //!
-//! Depends on nothing of Refill. [`gather`] is most of it; `fulfillment/src/lane.rs` and `callback/src/hints.rs` gather hints,
-//! `fulfillment/src/recorder.rs` what was heard. [`expect`] is for those who know that others are on their way, or for whom nobody waits: the
-//! two `recorder.rs`. [`Rest`] and [`pause_of_each`] are for those who do the same: `Rest` between sets of hints and of what was heard, the
-//! other for the two `due.rs`, `callback/src/overtaking.rs` and `callback/src/recorder.rs`.
+//! Depends on nothing of Refill. [`gather`] is most of it; `fulfillment/src/lane.rs` and `callback/src/hints.rs` gather hints, the two
+//! `recorder.rs` what was heard. [`expect`] is for those who know that others are on their way: `fulfillment/src/recorder.rs` sees the calls
+//! that run. [`Rest`] and [`pause_of_each`] are for those who do the same: `Rest` between sets of hints and of what was heard, the other for
+//! the two `due.rs`, `callback/src/overtaking.rs` and `callback/src/recorder.rs`.
 
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 const SHORTER: u32 = 20;
 /// Nothing waits longer, whatever its patience.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
+
+/// How long those that are known to be on their way are waited for: the calls of a batch begin together, and most end together.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// A worker rests between two sets so many times as long as the first took, for each of the others.
 const RESTS: u32 = 2;
@@ -93,15 +96,15 @@ pub async fn gather<T>(
     }
 }
 
-/// Lets a set of at most `most` grow, be it of one, for so long at the most, while others are `on_their_way`.
+/// Lets a set of at most `most` grow for a moment, while others are `on_their_way`. Without it the first of those that come together would
+/// be a set of its own, and the others would wait until that is written.
 pub async fn expect<T>(
     inbox: &mut mpsc::Receiver<T>,
     set: &mut Vec<T>,
     most: usize,
-    how_long: Duration,
     on_their_way: impl Fn() -> bool,
 ) {
-    let until = Instant::now() + how_long.min(LONGEST_WAIT);
+    let until = Instant::now() + MOMENT;
     while set.len() < most && on_their_way() {
         let came = timeout_at(until, inbox.recv_many(set, most - set.len())).await;
         if !matches!(came, Ok(1..)) {
@@ -118,7 +121,6 @@ mod tests {
 
     const LATE: Duration = Duration::from_secs(10);
     const YOUNG: Duration = Duration::ZERO;
-    const MOMENT: Duration = Duration::from_millis(1);
 
     #[test]
     fn many_look_as_often_as_one() {
@@ -222,7 +224,7 @@ mod tests {
         let (mut set, left) = (vec![()], Cell::new(looks));
         let begun = Instant::now();
         let on_their_way = || left.replace(left.get().saturating_sub(1)) > 0;
-        expect(&mut inbox, &mut set, most, MOMENT, on_their_way).await;
+        expect(&mut inbox, &mut set, most, on_their_way).await;
         (set.len(), begun.elapsed().as_millis())
     }
 

@@ -20,10 +20,6 @@ use crate::dispatch::InFlight;
 use crate::held_up::HeldUp;
 use crate::meters;
 
-/// How long what running calls bring is waited for: the calls of a batch begin together, and most end together. Without it the first to
-/// end would be a set of its own, and the others would wait until that is written.
-const MOMENT: Duration = Duration::from_millis(1);
-
 /// What a call brought, with the messages that wait for its commit.
 #[derive(Debug)]
 pub(crate) struct Heard {
@@ -126,7 +122,7 @@ impl Recorder {
                     open = heard > 0;
                     rest.end().await;
                     let called = || !self.in_flight.is_empty();
-                    company::expect(&mut self.heard, &mut set, self.set_size, MOMENT, called).await;
+                    company::expect(&mut self.heard, &mut set, self.set_size, called).await;
                     let workers = self.share.borrow().of;
                     let patience = |heard: &Heard| company::patience(heard.age(), workers);
                     company::gather(&mut self.heard, &mut set, self.set_size, patience).await;
