@@ -284,8 +284,8 @@ words! {
     keys: "Keys", "密钥";
     valid_from: "Valid from", "生效时间";
     valid_until: "Valid until", "失效时间";
-    requests_per_second: "Requests per second", "每秒请求数";
-    orders_per_second: "Orders per second", "每秒订单数";
+    requests_per_second: "Requests per second, per ingress process", "每秒请求数（每个 ingress 进程）";
+    orders_per_second: "Orders per second, per ingress process", "每秒订单数（每个 ingress 进程）";
     in_flight: "Orders at suppliers at once", "同时在途订单数";
     no_limit: "no limit", "不限";
     ip_allow: "Allowed addresses", "允许的来源地址";

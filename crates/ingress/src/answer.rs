@@ -9,7 +9,7 @@ use openapi::{Answer, HeaderError, Status};
 use serde::Serialize;
 use store::StoreError;
 
-/// After this long a database that was away, or a backlog, may be gone.
+/// After this long a database that was away, or a backlog, may be gone, or a job done; nobody knows.
 const LATER_S: u32 = 5;
 /// After this long there may be room again.
 const SOON_S: u32 = 1;
@@ -219,7 +219,7 @@ impl Refusal {
             Self::BalanceInsufficient => "balance",
             Self::RateLimited(_) => "rate_limited",
             Self::OrderLimited(_) => "order_limited",
-            Self::TooManyResends => "resends",
+            Self::TooManyResends => "too_many_resends",
             Self::Overloaded => "overloaded",
             Self::TooLate => "too_late",
             Self::Store(error) => match error {

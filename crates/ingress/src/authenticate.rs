@@ -89,7 +89,7 @@ pub(crate) async fn admit(front: &Front, request: Request<Body>) -> Result<Signe
         front.use_nonce(&signed.request, None).await?;
         return Err(Refusal::AddressRefused);
     }
-    if let Err(wait) = front.may_ask(&signed.account.business) {
+    if let Err(wait) = front.take_request(&signed.account.business) {
         front.spend_nonce(&signed.request).await?;
         return Err(Refusal::RateLimited(wait));
     }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use domain::Money;
 use openapi::replies::StoredItem;
 use openapi::requests::ItemProblems;
+use store::StoreError;
 use store::intake::{self, Asked, BatchClaim, Intake, NewBatch, Nonce, StoredOrder};
 use traces::{Kind, Span};
 
+use crate::admission::Admitted;
 use crate::announce::StoredBatch;
 use crate::answer::{Done, Refusal};
 use crate::authenticate::Signed;
@@ -29,8 +31,8 @@ pub(crate) async fn place(front: Arc<Front>, signed: Signed) -> Result<Done, Ref
         front.settings.batch_limits(),
     );
     let outcome = match planned {
-        Ok(Some(batch)) => match admit(&front, &signed, &batch) {
-            Ok(()) => store(&front, &signed, batch, &mut span).await,
+        Ok(Some(batch)) => match front.admission.admit(&signed.account.business, &batch) {
+            Ok(admitted) => store(&front, &signed, batch, admitted, &mut span).await,
             Err(refusal) => refuse(&front, &signed, refusal, Some(batch.claim)).await,
         },
         Ok(None) => match front.spend_nonce(&signed.request).await {
@@ -52,26 +54,20 @@ pub(crate) async fn place(front: Arc<Front>, signed: Signed) -> Result<Done, Ref
     outcome
 }
 
-/// Whether it may be stored now.
-fn admit(front: &Front, signed: &Signed, batch: &NewBatch) -> Result<(), Refusal> {
-    let business = &signed.account.business;
-    if front.backlog.is_full() || front.behind.is_behind(&batch.lane, &business.id) {
-        return Err(Refusal::Overloaded);
-    }
-    front
-        .may_order(business, batch.orders.len())
-        .map_err(Refusal::OrderLimited)
-}
-
 async fn store(
     front: &Front,
     signed: &Signed,
     mut batch: NewBatch,
+    admitted: Admitted<'_>,
     span: &mut Span,
 ) -> Result<Done, Refusal> {
     batch.traceparent = span.context().map(|context| context.to_string());
     let request = signed.request.clone();
-    let Told { intake, asked } = front.intake.store(Asked { request, batch }).await?;
+    let told = front.intake.store(Asked { request, batch }).await;
+    if may_be_stored(&told) {
+        admitted.counts();
+    }
+    let Told { intake, asked } = told?;
     let batch = &asked.batch;
     match intake? {
         Intake::Stored(batch_id) => {
@@ -99,6 +95,14 @@ async fn store(
         }
         Intake::Refused(refusal) => Err(refused(refusal, batch)),
     }
+}
+
+fn may_be_stored(told: &Result<Told, StoreError>) -> bool {
+    let intake = told.as_ref().and_then(|told| told.intake.as_ref());
+    matches!(
+        intake,
+        Ok(Intake::Stored(_)) | Err(StoreError::CommitUnknown)
+    )
 }
 
 /// Uses up the nonce. A batch that is refused today may have been stored before; then that is the answer.

@@ -11,17 +11,16 @@ use store::{Store, StoreError};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use crate::admission::Admission;
 use crate::announce::Announcer;
 use crate::answer::Refusal;
-use crate::backlog::Backlog;
-use crate::behind::Behind;
 use crate::body::BodyMemory;
 use crate::intake::IntakeHandle;
 use crate::known::Known;
 use crate::nonces::NonceHandle;
 use crate::places::{Place, Places};
 use crate::pushes::PushHandle;
-use crate::rate::RateLimits;
+use crate::rate::{RateLimits, Share};
 use crate::settings::Settings;
 
 /// The door's furniture.
@@ -33,15 +32,13 @@ pub(crate) struct Front {
     nonces: NonceHandle,
     pub(crate) pushes: PushHandle,
     pub(crate) announcer: Announcer,
-    pub(crate) backlog: Backlog,
-    pub(crate) behind: Behind,
+    pub(crate) admission: Admission,
     pub(crate) body_memory: BodyMemory,
     /// Requests run here and not in their connection, so that a caller who hangs up does not stop a batch halfway.
     pub(crate) requests: TaskTracker,
     known: watch::Receiver<Arc<Known>>,
     places: Places,
     requests_sent: RateLimits,
-    orders_sent: RateLimits,
 }
 
 /// What works behind the door, as requests meet it.
@@ -50,8 +47,7 @@ pub(crate) struct BackRooms {
     pub(crate) nonces: NonceHandle,
     pub(crate) pushes: PushHandle,
     pub(crate) announcer: Announcer,
-    pub(crate) backlog: Backlog,
-    pub(crate) behind: Behind,
+    pub(crate) admission: Admission,
 }
 
 impl Front {
@@ -66,7 +62,6 @@ impl Front {
             body_memory: BodyMemory::new(settings.max_body_memory_bytes),
             places: Places::new(settings.max_in_flight),
             requests_sent: RateLimits::default(),
-            orders_sent: RateLimits::default(),
             requests: TaskTracker::new(),
             settings,
             store,
@@ -75,8 +70,7 @@ impl Front {
             nonces: rooms.nonces,
             pushes: rooms.pushes,
             announcer: rooms.announcer,
-            backlog: rooms.backlog,
-            behind: rooms.behind,
+            admission: rooms.admission,
             known,
         }
     }
@@ -97,17 +91,10 @@ impl Front {
         self.places.take(caller).ok_or(Refusal::Overloaded)
     }
 
-    /// Whether the account may send one more request now; `Err`: after how long.
-    pub(crate) fn may_ask(&self, business: &Business) -> Result<(), Duration> {
-        let (id, per_second) = (&business.id, business.rate_limit);
-        self.requests_sent.take(id, 1, per_second, Instant::now())
-    }
-
-    /// Whether it may send so many more orders now; `Err`: after how long.
-    pub(crate) fn may_order(&self, business: &Business, orders: usize) -> Result<(), Duration> {
-        let (id, per_second) = (&business.id, business.order_limit);
-        self.orders_sent
-            .take(id, orders, per_second, Instant::now())
+    /// Counts one more request of the account, if it may send one now; `Err`: it may after so long.
+    pub(crate) fn take_request(&self, business: &Business) -> Result<(), Duration> {
+        let one = Share::of(1, business.rate_limit);
+        self.requests_sent.take(&business.id, one, Instant::now())
     }
 
     /// Uses up the nonce of a request that stores nothing; a nonce that had been used is the answer.

@@ -8,6 +8,7 @@
 //! Read `authenticate.rs` first, then `batch.rs` and its `batch/plan.rs`, then `answer.rs` (every refusal and what it answers).
 
 mod address;
+mod admission;
 mod announce;
 mod answer;
 mod authenticate;

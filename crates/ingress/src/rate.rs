@@ -1,7 +1,7 @@
 //! How much an account may send in a second, in this process: requests, or orders.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::BusinessId;
@@ -9,34 +9,79 @@ use domain::BusinessId;
 /// An account that has been quiet may send so much at once, in units of time at its rate.
 const BURST: Duration = Duration::from_secs(1);
 
-/// One moment per account: until when what it has sent uses up its rate. Only accounts whose signature was right get an
-/// entry, so there are never more than there are accounts.
-#[derive(Debug, Default)]
-pub(crate) struct RateLimits(Mutex<HashMap<BusinessId, Instant>>);
+/// So many at a rate: how much of the account's time they take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    takes: Duration,
+    /// 0: no limit.
+    per_second: u32,
+}
 
-impl RateLimits {
-    /// Takes so many of `per_second` (0: no limit). `Err`: not so many are left now, and how long they take to be.
-    pub(crate) fn take(
-        &self,
-        business: &BusinessId,
-        count: usize,
-        per_second: u32,
-        now: Instant,
-    ) -> Result<(), Duration> {
-        if per_second == 0 {
-            return Ok(());
-        }
+impl Share {
+    /// So many of `per_second`; 0: no limit.
+    pub(crate) fn of(count: usize, per_second: u32) -> Self {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        let takes = BURST.saturating_mul(count) / per_second;
-        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = next(used.get(business).copied(), takes, now)?;
-        used.insert(business.clone(), until);
-        Ok(())
+        let takes = BURST.saturating_mul(count).checked_div(per_second);
+        Self {
+            takes: takes.unwrap_or_default(),
+            per_second,
+        }
     }
 }
 
-/// Until when the rate is used up after what takes so long; `Err`: after how long it may come. What takes longer than the burst, a large batch, may come
-/// as soon as the whole burst is there: it must come at once or never.
+/// What an account has sent.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    /// Until when it uses up the rate.
+    until: Instant,
+    /// The rate: time at another one says nothing.
+    per_second: u32,
+}
+
+/// Only accounts whose signature was right, and which have a limit, get an entry, so there are never more than there are accounts.
+#[derive(Debug, Default)]
+pub(crate) struct RateLimits(Mutex<HashMap<BusinessId, Sent>>);
+
+impl RateLimits {
+    /// Takes a share. `Err`: there is not so much left now, and how long it takes until there is.
+    pub(crate) fn take(
+        &self,
+        business: &BusinessId,
+        share: Share,
+        now: Instant,
+    ) -> Result<(), Duration> {
+        let Share { takes, per_second } = share;
+        if per_second == 0 {
+            return Ok(());
+        }
+        let mut accounts = self.accounts();
+        let sent = accounts
+            .get(business)
+            .filter(|s| s.per_second == per_second);
+        let until = next(sent.map(|sent| sent.until), takes, now)?;
+        accounts.insert(business.clone(), Sent { until, per_second });
+        Ok(())
+    }
+
+    /// Gives back what was taken and not used.
+    pub(crate) fn give_back(&self, business: &BusinessId, share: Share) {
+        let mut accounts = self.accounts();
+        if let Some(sent) = accounts.get_mut(business)
+            && sent.per_second == share.per_second
+            && let Some(earlier) = sent.until.checked_sub(share.takes)
+        {
+            sent.until = earlier;
+        }
+    }
+
+    /// Nothing in here can panic halfway, so a poisoned lock guards nothing that is broken.
+    fn accounts(&self) -> MutexGuard<'_, HashMap<BusinessId, Sent>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Until when the rate is used up after what takes so long; `Err`: after how long it may come. What takes longer than the burst, a large
+/// batch, may come as soon as the whole burst is there: it must come at once or never.
 fn next(used_until: Option<Instant>, takes: Duration, now: Instant) -> Result<Instant, Duration> {
     let used = used_until.map_or(now, |until| until.max(now));
     let wait = (used + takes.min(BURST)).saturating_duration_since(now + BURST);
@@ -52,9 +97,9 @@ mod tests {
     use super::*;
 
     fn taken(limits: &RateLimits, per_second: u32, tries: usize, now: Instant) -> usize {
-        let business = BusinessId::new("b");
+        let (business, one) = (BusinessId::new("b"), Share::of(1, per_second));
         (0..tries)
-            .filter(|_| limits.take(&business, 1, per_second, now).is_ok())
+            .filter(|_| limits.take(&business, one, now).is_ok())
             .count()
     }
 
@@ -73,24 +118,52 @@ mod tests {
         let now = Instant::now();
         assert_eq!(taken(&limits, 0, 1_000, now), 1_000);
         assert_eq!(taken(&limits, 1, 5, now), 1);
-        assert_eq!(limits.take(&BusinessId::new("other"), 1, 1, now), Ok(()));
+        let other = BusinessId::new("other");
+        assert_eq!(limits.take(&other, Share::of(1, 1), now), Ok(()));
     }
 
     #[test]
     fn whoever_comes_back_after_the_wait_is_let_in() {
         let limits = RateLimits::default();
         let (business, mut now) = (BusinessId::new("b"), Instant::now());
-        // 150 of 100 a second: more than may ever be left, so it goes when nothing is used up.
+        // More than may ever be left, so it goes when nothing is used up.
+        let large = Share::of(150, 100);
         for waits_ms in [0, 1_500, 1_500] {
             if waits_ms > 0 {
                 let wait = Duration::from_millis(waits_ms);
-                assert_eq!(limits.take(&business, 150, 100, now), Err(wait));
+                assert_eq!(limits.take(&business, large, now), Err(wait));
                 now += wait;
             }
-            assert_eq!(limits.take(&business, 150, 100, now), Ok(()));
+            assert_eq!(limits.take(&business, large, now), Ok(()));
         }
-        let wait = limits.take(&business, 20, 100, now).unwrap_err();
+        let small = Share::of(20, 100);
+        let wait = limits.take(&business, small, now).unwrap_err();
         assert_eq!(wait.as_millis(), 700);
-        assert_eq!(limits.take(&business, 20, 100, now + wait), Ok(()));
+        assert_eq!(limits.take(&business, small, now + wait), Ok(()));
+    }
+
+    #[test]
+    fn what_is_given_back_may_be_sent_again() {
+        let limits = RateLimits::default();
+        let (business, now) = (BusinessId::new("b"), Instant::now());
+        let large = Share::of(1_000, 100);
+        for _ in 0..3 {
+            assert_eq!(limits.take(&business, large, now), Ok(()));
+            assert!(limits.take(&business, large, now).is_err());
+            limits.give_back(&business, large);
+        }
+        assert_eq!(taken(&limits, 100, 200, now), 100);
+    }
+
+    #[test]
+    fn another_rate_begins_anew() {
+        let limits = RateLimits::default();
+        let (business, now) = (BusinessId::new("b"), Instant::now());
+        let mistyped = Share::of(1_000, 3);
+        assert_eq!(limits.take(&business, mistyped, now), Ok(()));
+        assert!(limits.take(&business, Share::of(1, 3), now).is_err());
+        assert_eq!(limits.take(&business, Share::of(1, 300), now), Ok(()));
+        limits.give_back(&business, mistyped);
+        assert_eq!(taken(&limits, 300, 400, now), 299);
     }
 }

@@ -174,9 +174,8 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+    use crate::admission::Admission;
     use crate::announce::Announcer;
-    use crate::backlog::Backlog;
-    use crate::behind::Behind;
     use crate::front::BackRooms;
     use crate::intake::IntakeHandle;
     use crate::known::Known;
@@ -225,8 +224,7 @@ mod tests {
             nonces: NonceHandle::new(store.clone(), 1).0,
             pushes: PushHandle::new(store.clone(), known.clone(), 1).0,
             announcer,
-            backlog: Backlog::default(),
-            behind: Behind::default(),
+            admission: Admission::default(),
         };
         Arc::new(Front::new(settings, store, publisher, known, rooms))
     }

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::address;
+use crate::admission::Admission;
 use crate::announce::{Announcer, AnnouncerTask};
 use crate::backlog::{Backlog, BacklogTask};
 use crate::behind::{Behind, BehindTask};
@@ -91,8 +92,7 @@ impl Ingress {
             nonces,
             pushes,
             announcer,
-            backlog,
-            behind,
+            admission: Admission::new(backlog, behind),
         };
         let front = Front::new(settings, store, publisher, known, rooms);
         Ok(Self {

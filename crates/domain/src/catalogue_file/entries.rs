@@ -61,13 +61,13 @@ pub struct BusinessEntry {
     /// Booked once, when the account is opened.
     #[serde(default)]
     pub opening_deposit: Money,
-    /// Requests per second; 0: no limit.
+    /// Requests per second, per ingress process; 0: no limit.
     #[serde(default)]
     pub rate_limit: u32,
-    /// Orders per second; 0: no limit.
+    /// Orders per second, per ingress process; 0: no limit.
     #[serde(default)]
     pub order_limit: u32,
-    /// Orders at suppliers at the same time; 0: no limit.
+    /// Orders at suppliers at the same time, per worker process; 0: no limit.
     #[serde(default)]
     pub max_in_flight: u32,
     /// Switched off: answered like an unknown account.

@@ -211,7 +211,7 @@ async fn whole_way(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> {
         callback_sign: flags.callback_sign,
         settings: vec![],
         ways: vec![Way::measured(free_address()?)],
-        first_may_order: 0,
+        first_order_limit: 0,
     };
     let stage = place.stage(cast).await?;
     let offer = flags.offer(&stage);

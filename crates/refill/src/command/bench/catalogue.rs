@@ -29,7 +29,7 @@ pub(super) struct Cast {
     pub(super) callback_sign: CallbackSign,
     pub(super) ways: Vec<Way>,
     /// Orders a second that the first account may send; 0: as many as it likes.
-    pub(super) first_may_order: u32,
+    pub(super) first_order_limit: u32,
     /// What the roles' environment says besides the servers' addresses.
     pub(super) settings: Vec<(&'static str, &'static str)>,
 }
@@ -64,7 +64,7 @@ impl Cast {
             businesses: 1,
             callback_sign: CallbackSign::Rsa,
             ways: vec![Way::measured(supplier)],
-            first_may_order: 0,
+            first_order_limit: 0,
             settings: vec![],
         }
     }
@@ -81,8 +81,8 @@ id = "{MERCHANT}"
 "#
         );
         for account in 0..usize::from(self.businesses) {
-            let may_order = if account == 0 {
-                self.first_may_order
+            let order_limit = if account == 0 {
+                self.first_order_limit
             } else {
                 0
             };
@@ -103,7 +103,7 @@ rsa_public_keys = ["""{public}"""]
 md5_keys = ["{MD5_KEY}"]
 callback_sign_type = "{sign_type}"
 opening_deposit = "1000000000.00"
-order_limit = {may_order}
+order_limit = {order_limit}
 "#
             );
             for Way { product, .. } in &self.ways {

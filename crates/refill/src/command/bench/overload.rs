@@ -50,6 +50,12 @@ pub(crate) struct Flags {
 }
 
 struct Overload {
+    unlimited: Unlimited,
+    held: Held,
+}
+
+/// While no account has a limit.
+struct Unlimited {
     /// Before the overload, and after it: this machine's speed changes within minutes.
     capacity: [Measured; 2],
     over: Step,
@@ -71,10 +77,13 @@ struct Overload {
     beside_crowd: Step,
     /// Connections of the crowd that were open at the end.
     held_open: usize,
-    /// The modest load, and the flood, once the account that floods has a limit.
-    alone_then: Step,
-    beside_held: Step,
-    held: Step,
+}
+
+/// The modest load, and the flood, once the account that floods has a limit.
+struct Held {
+    alone: Step,
+    beside: Step,
+    flood: Step,
 }
 
 pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> {
@@ -82,7 +91,7 @@ pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> 
     cast.businesses = ACCOUNTS;
     cast.settings = vec![MAX_WAITING];
     let mut stage = place.stage(cast).await?;
-    let measured = overload(&mut stage, flags).await;
+    let measured = Box::pin(overload(&mut stage, flags)).await;
     stage.strike().await;
     let overload = measured?;
     if flags.json {
@@ -95,52 +104,53 @@ pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> 
 
 async fn overload(stage: &mut Stage<'_>, flags: &Flags) -> anyhow::Result<Overload> {
     let roles = Roles::start(stage, 1, &[]).await?;
-    let even = Offer {
-        shares: zipf(ACCOUNTS, 0.0),
-        ..measured_offer(stage, flags.orders)
-    };
-    warm_up(stage, &roles, &even).await?;
-    let before = measure(stage, &roles, &even).await?;
+    let measured = unlimited(stage, &roles, flags).await;
+    roles.stop().await;
+    let unlimited = measured?;
+
+    let [before, _] = &unlimited.capacity;
+    let does = before.orders_per_second;
+    stage.limit_first(whole(does * HELD_TO).max(1)).await?;
+    let roles = Roles::start(stage, 1, &[]).await?;
+    let measured = held(stage, &roles, &Loads::of(stage, does, flags)).await;
+    roles.stop().await;
+    Ok(Overload {
+        unlimited,
+        held: measured?,
+    })
+}
+
+async fn unlimited(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Result<Unlimited> {
+    let even = even(stage, flags);
+    warm_up(stage, roles, &even).await?;
+    let before = measure(stage, roles, &even).await?;
     let does = before.orders_per_second;
     tracing::info!(does, "capacity measured");
     let bare = BareAnswers::begin(&roles.openapi_url);
-    let over = steps::make(
-        stage,
-        &roles,
-        &steps::offer(&even, does * OVER, flags.lasts),
-    )
-    .await?;
+    let over = steps::make(stage, roles, &steps::offer(&even, does * OVER, flags.lasts)).await?;
     let bare = bare.end().await?;
-    let after = measure(stage, &roles, &even).await?;
+    let after = measure(stage, roles, &even).await?;
     tracing::info!("overload is over");
 
-    let loads = Loads::of(stage, &even, does, flags.modest);
+    let loads = Loads::of(stage, does, flags);
     let others = loads.others();
-    let alone = steps::make(stage, &roles, &others).await?;
+    let alone = steps::make(stage, roles, &others).await?;
     let (beside_large_at_a_third, large_at_a_third) = side_by_side(
         stage,
-        &roles,
+        roles,
         &loads.others_at_a_third(),
         &loads.large_at_a_third(),
     )
     .await?;
-    let (beside_large, large) = side_by_side(stage, &roles, &others, &loads.large()).await?;
-    let as_busy = steps::make(stage, &roles, &loads.evenly()).await?;
-    let alone_again = steps::make(stage, &roles, &others).await?;
-    let (beside_flood, flood) = side_by_side(stage, &roles, &others, &loads.flood()).await?;
+    let (beside_large, large) = side_by_side(stage, roles, &others, &loads.large()).await?;
+    let as_busy = steps::make(stage, roles, &loads.evenly()).await?;
+    let alone_again = steps::make(stage, roles, &others).await?;
+    let (beside_flood, flood) = side_by_side(stage, roles, &others, &loads.flood()).await?;
     tracing::info!("the flood is over");
     let crowd = Crowd::gather(&roles.openapi_url, flags.connections.into()).await?;
-    let beside_crowd = steps::make(stage, &roles, &others).await?;
+    let beside_crowd = steps::make(stage, roles, &others).await?;
     let held_open = crowd.leave();
-    roles.stop().await;
-
-    stage.limit_first(whole(does * HELD_TO)).await?;
-    let roles = Roles::start(stage, 1, &[]).await?;
-    warm_up(stage, &roles, &others).await?;
-    let alone_then = steps::make(stage, &roles, &others).await?;
-    let (beside_held, held) = side_by_side(stage, &roles, &others, &loads.flood()).await?;
-    roles.stop().await;
-    Ok(Overload {
+    Ok(Unlimited {
         capacity: [before, after],
         over,
         bare,
@@ -154,8 +164,25 @@ async fn overload(stage: &mut Stage<'_>, flags: &Flags) -> anyhow::Result<Overlo
         flood,
         beside_crowd,
         held_open,
-        alone_then,
-        beside_held,
-        held,
     })
+}
+
+async fn held(stage: &Stage<'_>, roles: &Roles, loads: &Loads) -> anyhow::Result<Held> {
+    let others = loads.others();
+    warm_up(stage, roles, &others).await?;
+    let alone = steps::make(stage, roles, &others).await?;
+    let (beside, flood) = side_by_side(stage, roles, &others, &loads.flood()).await?;
+    Ok(Held {
+        alone,
+        beside,
+        flood,
+    })
+}
+
+/// What all ten send evenly, in a closed loop.
+fn even(stage: &Stage<'_>, flags: &Flags) -> Offer {
+    Offer {
+        shares: zipf(ACCOUNTS, 0.0),
+        ..measured_offer(stage, flags.orders)
+    }
 }

@@ -98,7 +98,7 @@ impl<'s> Stage<'s> {
 
     /// A limit for the first account; processes that run hear of it later than those that begin.
     pub(super) async fn limit_first(&mut self, orders_a_second: u32) -> anyhow::Result<()> {
-        self.cast.first_may_order = orders_a_second;
+        self.cast.first_order_limit = orders_a_second;
         let catalogue = self.cast.catalogue(&self.merchant_key.public_pem);
         import(&self.store, &self.folder, &catalogue).await
     }

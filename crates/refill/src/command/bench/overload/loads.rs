@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ACCOUNTS;
+use super::{ACCOUNTS, Flags, even};
 use crate::command::bench::offer::Offer;
 use crate::command::bench::roles::Roles;
 use crate::command::bench::sender::Load;
@@ -32,17 +32,18 @@ pub(super) struct Loads {
 }
 
 impl Loads {
-    /// `even`: what all ten send of; `does`: orders a second, the capacity.
-    pub(super) fn of(stage: &Stage<'_>, even: &Offer, does: f64, lasts: Duration) -> Self {
+    /// `does`: orders a second, the capacity.
+    pub(super) fn of(stage: &Stage<'_>, does: f64, flags: &Flags) -> Self {
+        let even = even(stage, flags);
         Self {
-            even: even.clone(),
             one: Offer {
                 shares: vec![1.0],
                 callback_urls: vec![stage.callback_url.clone()],
                 ..even.clone()
             },
+            even,
             does,
-            lasts,
+            lasts: flags.modest,
         }
     }
 

@@ -35,74 +35,77 @@ impl Overload {
             what,
             ratios: COMPARED.map(|(_, of)| Some(of(step)? / mean_of(without, of)?)),
         };
-        let [before, after] = &self.alone;
+        let [before, after] = &self.unlimited.alone;
         let alone = [before, after];
         [
             to(
                 "large_at_a_third",
                 "one account that is 50 times as large, a third of the capacity in all",
-                &self.beside_large_at_a_third,
+                &self.unlimited.beside_large_at_a_third,
                 &alone,
             ),
             to(
                 "large",
                 "one account that is 50 times as large, two thirds in all",
-                &self.beside_large,
+                &self.unlimited.beside_large,
                 &alone,
             ),
             to(
                 "large_to_as_busy",
                 "the same, to all ten evenly sending as much",
-                &self.beside_large,
-                &[&self.as_busy],
+                &self.unlimited.beside_large,
+                &[&self.unlimited.as_busy],
             ),
-            to("flood", "the flood", &self.beside_flood, &alone),
+            to("flood", "the flood", &self.unlimited.beside_flood, &alone),
             to(
                 "held_flood",
                 "the same flood, once a limit holds its account to a quarter of the capacity",
-                &self.beside_held,
-                &[&self.alone_then],
+                &self.held.beside,
+                &[&self.held.alone],
             ),
-            to("crowd", "the crowd", &self.beside_crowd, &alone),
+            to("crowd", "the crowd", &self.unlimited.beside_crowd, &alone),
         ]
     }
 
     /// Orders a second, before the overload and after it.
     fn capacities(&self) -> [f64; 2] {
-        self.capacity.each_ref().map(|c| c.orders_per_second)
+        self.unlimited
+            .capacity
+            .each_ref()
+            .map(|c| c.orders_per_second)
     }
 
     /// What was done under overload, as a part of the capacity before it and after it.
     fn goodput(&self) -> f64 {
         let [before, after] = self.capacities();
-        2.0 * self.over.finished.unwrap_or_default() / (before + after)
+        2.0 * self.unlimited.over.finished.unwrap_or_default() / (before + after)
     }
 
     /// What a refusal cost, to an answer that nothing was done for.
     fn refusals_to_bare(&self) -> Option<f64> {
-        Some(self.over.refusals.ms(0.99)? / self.bare.ms(0.99)?)
+        Some(self.unlimited.over.refusals.ms(0.99)? / self.unlimited.bare.ms(0.99)?)
     }
 
     fn steps(&self) -> [(&'static str, &Step); 14] {
-        let [alone, alone_again] = &self.alone;
+        let [alone, alone_again] = &self.unlimited.alone;
         [
-            ("overload", &self.over),
+            ("overload", &self.unlimited.over),
             ("others_alone", alone),
             ("others_alone_again", alone_again),
             (
                 "others_beside_large_at_a_third",
-                &self.beside_large_at_a_third,
+                &self.unlimited.beside_large_at_a_third,
             ),
-            ("large_at_a_third", &self.large_at_a_third),
-            ("others_beside_large", &self.beside_large),
-            ("large", &self.large),
-            ("all_as_busy", &self.as_busy),
-            ("others_beside_flood", &self.beside_flood),
-            ("flood", &self.flood),
-            ("others_beside_crowd", &self.beside_crowd),
-            ("others_alone_then", &self.alone_then),
-            ("others_beside_held_flood", &self.beside_held),
-            ("held_flood", &self.held),
+            ("large_at_a_third", &self.unlimited.large_at_a_third),
+            ("others_beside_large", &self.unlimited.beside_large),
+            ("large", &self.unlimited.large),
+            ("all_as_busy", &self.unlimited.as_busy),
+            ("others_beside_flood", &self.unlimited.beside_flood),
+            ("flood", &self.unlimited.flood),
+            ("others_beside_crowd", &self.unlimited.beside_crowd),
+            ("others_alone_then", &self.held.alone),
+            ("others_beside_held_flood", &self.held.beside),
+            ("held_flood", &self.held.flood),
         ]
     }
 
@@ -116,12 +119,12 @@ impl Overload {
             ("capacity_per_second", json!(round(before))),
             ("capacity_after_per_second", json!(round(after))),
             ("goodput_of_capacity", json!(round(self.goodput()))),
-            ("bare_answers", self.bare.json()),
+            ("bare_answers", self.unlimited.bare.json()),
             (
                 "refusals_to_bare_answers_p99_ratio",
                 json!(self.refusals_to_bare().map(round)),
             ),
-            ("crowd_connections", json!(self.held_open)),
+            ("crowd_connections", json!(self.unlimited.held_open)),
         ];
         told.extend(figures.map(|(name, value)| (name.into(), value)));
         for Beside { key, ratios, .. } in self.beside() {
@@ -162,7 +165,7 @@ impl Overload {
     /// A line each.
     pub(super) fn sentences(&self) -> String {
         let [before, after] = self.capacities();
-        let ms = |quantile| self.bare.ms(quantile).unwrap_or(f64::NAN);
+        let ms = |quantile| self.unlimited.bare.ms(quantile).unwrap_or(f64::NAN);
         let mut lines = vec![
             format!(
                 "done under overload: {:.2} of the capacity, {before:.0} a second before it and {after:.0} after",
@@ -185,7 +188,7 @@ impl Overload {
         }
         lines.push(format!(
             "  connections of the crowd that were open at the end: {}",
-            self.held_open
+            self.unlimited.held_open
         ));
         lines.join("\n") + "\n"
     }
