@@ -349,6 +349,13 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_is_told_in_whole_seconds_and_never_too_short() {
+        let told = |ms| Refusal::OrderLimited(Duration::from_millis(ms)).decide();
+        let told = [0, 1, 1_000, 1_001, 9_500].map(|ms| told(ms).retry_after_s);
+        assert_eq!(told, [1, 1, 1, 2, 10].map(Some));
+    }
+
+    #[test]
     fn the_database_s_words_stay_inside() {
         let refusal = Refusal::from(StoreError::Away("host=10.0.0.5 password".into()));
         assert!(!refusal.to_string().contains("10.0.0.5"));
