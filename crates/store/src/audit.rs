@@ -1,13 +1,12 @@
 //! What persons did, and what they were kept from doing. A row is written in the transaction of the deed itself, so that there is
 //! never the one without the other; the database refuses to change or remove it.
 
-use deadpool_postgres::Transaction;
 use domain::{BusinessId, OrderCode, UnixMs};
 use serde_json::Value;
 use tokio_postgres::Row;
 
-use crate::session::commit;
 use crate::story::OrderStory;
+use crate::transaction::{Transaction, commit};
 use crate::{Store, StoreError};
 
 /// Something that a person does.
@@ -150,7 +149,7 @@ impl Store {
         let mut session = self.session().await?;
         let tx = self
             .bounded(async {
-                let tx = session.begin().await?;
+                let tx = session.begin();
                 let objects = std::slice::from_ref(&deed.object);
                 deed.write(&tx, objects, outcome, detail).await?;
                 Ok(tx)

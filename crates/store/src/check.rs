@@ -68,7 +68,7 @@ const ONE_MOMENT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ 
     SET LOCAL join_collapse_limit = 8; SET LOCAL plan_cache_mode = auto";
 
 async fn ask_all(session: &mut Session, since: Option<UnixMs>) -> Result<Check, StoreError> {
-    let transaction = session.begin().await?;
+    let transaction = session.begin();
     transaction.batch_execute(ONE_MOMENT).await?;
     let mut check = Check::default();
     for rule in &RULES {

@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use crate::audit::Deed;
-use crate::session::commit;
+use crate::transaction::commit;
 use crate::{Store, StoreError};
 
 /// The most endpoints that are read: more than that are not well only when we are not.
@@ -229,7 +229,7 @@ impl Store {
         let mut session = self.session().await?;
         let (tx, changed) = self
             .bounded(async {
-                let tx = session.begin().await?;
+                let tx = session.begin();
                 let changed = tx.execute(sql, values).await?;
                 if changed > 0 {
                     deed.done(&tx, "").await?;

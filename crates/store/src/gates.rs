@@ -1,13 +1,12 @@
 //! What keeps new orders from suppliers for a while: persons' pauses, and breakers that tripped. A change raises the catalogue's
 //! version, so that every process has it within seconds.
 
-use deadpool_postgres::Transaction;
 use domain::gates::{self, Gates};
 use domain::{Lane, SupplierId, UnixMs};
 use tokio_postgres::types::ToSql;
 
 use crate::audit::Deed;
-use crate::session::commit;
+use crate::transaction::{Transaction, commit};
 use crate::vitals::COUNTED_TO;
 use crate::{Store, StoreError};
 
@@ -137,7 +136,7 @@ impl Store {
         let mut session = self.session().await?;
         let (tx, changed) = self
             .bounded(async {
-                let tx = session.begin().await?;
+                let tx = session.begin();
                 let changed = tx.execute(sql, parameters).await? > 0;
                 if changed {
                     tx.execute(NEW_VERSION, &[]).await?;

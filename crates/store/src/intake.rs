@@ -12,11 +12,11 @@ mod set;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{GenericClient, Transaction};
+use deadpool_postgres::Object;
 use domain::{BusinessId, Lane, Money, OrderCode, ProductCode};
 use uuid::Uuid;
 
-use crate::session::commit;
+use crate::transaction::{Transaction, commit};
 use crate::{Store, StoreError};
 pub use nonces::{Nonce, NonceUse, Used};
 use set::{Obstacle, Set};
@@ -172,7 +172,7 @@ impl Store {
         let set = Set::of(asked)?;
         let mut session = self.session_by(set.deadline()).await?;
         let work = async {
-            let transaction = session.begin().await?;
+            let transaction = session.begin();
             let obstacle = set.store(&transaction).await?;
             Ok((transaction, obstacle))
         };
@@ -201,7 +201,7 @@ impl Store {
         let set = Set::of(std::slice::from_ref(asked))?;
         let mut session = self.session_by(set.deadline()).await?;
         let work = async {
-            let transaction = session.begin().await?;
+            let transaction = session.begin();
             let intake = match set.store(&transaction).await? {
                 None => set.ids().next().map(Intake::Stored),
                 Some(obstacle) => {
@@ -256,7 +256,7 @@ async fn refused(
     let business = &asked.request.business;
     Ok(match obstacle {
         Obstacle::Nonce => Refusal::NonceUsed.into(),
-        Obstacle::BatchNumber => find_stored(tx, business, &asked.batch.claim)
+        Obstacle::BatchNumber => find_stored(tx.client(), business, &asked.batch.claim)
             .await?
             .unwrap_or(Refusal::OtherContent.into()),
         Obstacle::OrderNumber => {
@@ -288,7 +288,7 @@ async fn numbers_used(
 
 /// A batch that was stored before under this number: its orders, or the refusal when its content was another.
 async fn find_stored(
-    client: &impl GenericClient,
+    client: &Object,
     business: &BusinessId,
     claim: &BatchClaim,
 ) -> Result<Option<Intake>, StoreError> {

@@ -1,7 +1,8 @@
 //! PostgreSQL: everything that is remembered, and the only clock that counts. All SQL of Refill is in this room.
 //!
 //! Depends on `domain` (whose `life::decide` it carries out) and `trust` (whom it believes by TLS); knows no HTTP, no broker, no supplier.
-//! Every function is one piece of work with a bound on its time; none holds a transaction open across a call to the outside.
+//! Every function is one piece of work with a bound on its time (`session`, `transaction`); none holds a transaction open across a call to
+//! the outside.
 //!
 //! Read in the order of an order's way: `intake` (a batch is stored), `life` (claimed, called, recorded), `callbacks` (reported);
 //! then `sweep` and `waiting` (what stood still, who waits), `months` (old orders out of the way), `reads` (what merchants ask), `story` (what our own people ask), `pulse` (how it went), `vitals` (what waits now, for metrics and console alike), `catalogue` (what changes seldom), `operators` and `audit` (who may do what, who did what), `check` (what must hold).
@@ -33,6 +34,7 @@ mod seal;
 mod session;
 pub mod story;
 mod sweep;
+mod transaction;
 pub mod vitals;
 mod waiting;
 

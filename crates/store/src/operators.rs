@@ -7,12 +7,11 @@ mod tokens;
 
 use std::str::FromStr;
 
-use deadpool_postgres::Transaction;
 use domain::UnixMs;
 use tokio_postgres::types::ToSql;
 
 use crate::audit::Deed;
-use crate::session::commit;
+use crate::transaction::{Transaction, commit};
 use crate::{Store, StoreError};
 
 pub use sessions::{SessionRules, SignedIn, Tried};
@@ -144,7 +143,7 @@ impl Store {
         let mut session = self.session().await?;
         let (tx, changed) = self
             .bounded(async {
-                let tx = session.begin().await?;
+                let tx = session.begin();
                 let changed = tx.execute(sql, values).await? > 0;
                 if changed {
                     end_sessions_of(&tx, name).await?;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use deadpool_postgres::Transaction;
 use domain::BusinessId;
 
 use crate::session::in_ms;
+use crate::transaction::Transaction;
 use crate::{Store, StoreError};
 
 impl Store {
@@ -19,7 +19,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut session = self.session().await?;
         self.bounded(async {
-            let waiting = session.begin().await?;
+            let waiting = session.begin();
             let patience = format!("SET LOCAL lock_timeout = {}", in_ms(most).max(1));
             waiting.batch_execute(&patience).await?;
             let statement = waiting
@@ -41,7 +41,7 @@ impl Store {
         let mut session = self.session().await?;
         let held = self
             .bounded(async {
-                let looking = session.begin().await?;
+                let looking = session.begin();
                 let held = not_free(&looking, BALANCES, businesses).await?;
                 looking.rollback().await?;
                 Ok(held)

@@ -2,7 +2,6 @@
 
 mod meant;
 
-use deadpool_postgres::Transaction;
 use domain::{BusinessId, OrderCode, UnixMs};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -12,7 +11,7 @@ pub(crate) use self::meant::first_code_at;
 use self::meant::{count, meant, span};
 use crate::audit::Deed;
 use crate::reads::OrderName;
-use crate::session::commit;
+use crate::transaction::{Transaction, commit};
 use crate::{Store, StoreError};
 
 /// A job that could not move for a while does not catch up: at most so many seconds' worth at once.
@@ -120,7 +119,7 @@ impl Store {
     pub async fn count_resend(&self, request: &ResendRequest) -> Result<i64, NoJob> {
         self.bounded(async {
             let mut session = self.session().await?;
-            let tx = session.begin().await?;
+            let tx = session.begin();
             let Some(span) = span(&tx, request).await? else {
                 return Ok(None);
             };
@@ -155,7 +154,7 @@ impl Store {
         let (job, open) = self
             .bounded(async {
                 let mut session = self.session().await?;
-                let tx = session.begin().await?;
+                let tx = session.begin();
                 let Some(span) = span(&tx, request).await? else {
                     return Ok((None, 0));
                 };
@@ -257,7 +256,7 @@ impl Store {
         let mut session = self.session().await?;
         let (tx, row) = self
             .bounded(async {
-                let tx = session.begin().await?;
+                let tx = session.begin();
                 let row = tx.query_opt(&sql, &[&id, &from, &to]).await?;
                 if row.is_some() {
                     deed.done(&tx, "").await?;
@@ -275,7 +274,7 @@ impl Store {
     pub async fn move_resend_jobs(&self) -> Result<u64, StoreError> {
         self.bounded(async {
             let mut session = self.session().await?;
-            let tx = session.begin().await?;
+            let tx = session.begin();
             let due = tx
                 .prepare_cached(
                     "SELECT job_id, business_id, batch_id, low, high, only_parked, after,

@@ -1,12 +1,14 @@
 //! One connection for one piece of work: taken from a bounded pool, given back only when the work came to a known end.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool, Runtime, Transaction};
+use deadpool_postgres::{Object, Pool, Runtime};
 
 use crate::connection;
 use crate::seal::MasterKeys;
+use crate::transaction::Transaction;
 use crate::{Secrets, StoreError};
 
 /// How a process uses the database.
@@ -120,6 +122,7 @@ impl Store {
         let object = self.pool.get().await?;
         Ok(Session {
             object: Some(object),
+            open: AtomicBool::new(false),
         })
     }
 
@@ -137,6 +140,8 @@ impl Store {
 /// A connection at work. Unless it is given back it is closed: nobody else may meet a transaction whose end is unknown.
 pub(crate) struct Session {
     object: Option<Object>,
+    /// Whether a transaction has begun whose end is not known.
+    pub(crate) open: AtomicBool,
 }
 
 impl Session {
@@ -150,8 +155,14 @@ impl Session {
             .expect("a session has its connection until it ends")
     }
 
-    pub(crate) async fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
-        Ok(self.client_mut().transaction().await?)
+    /// A transaction; nothing is sent yet.
+    pub(crate) fn begin(&mut self) -> Transaction<'_> {
+        Transaction::new(self, "BEGIN")
+    }
+
+    /// A transaction that sees one moment and cannot write; nothing is sent yet.
+    pub(crate) fn begin_reading(&mut self) -> Transaction<'_> {
+        Transaction::new(self, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     }
 
     #[expect(
@@ -164,9 +175,11 @@ impl Session {
             .expect("a session has its connection until it ends")
     }
 
-    /// The work has ended, one way or the other, and the connection is idle.
+    /// The work has ended, one way or the other, and the connection is idle; one with a transaction that has not ended is closed.
     pub(crate) fn give_back(mut self) {
-        drop(self.object.take());
+        if !self.open.load(Ordering::Relaxed) {
+            drop(self.object.take());
+        }
     }
 }
 
@@ -175,34 +188,6 @@ impl Drop for Session {
         if let Some(object) = self.object.take() {
             drop(Object::take(object));
         }
-    }
-}
-
-/// How long the answer to a commit is waited for.
-const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Commits `work`. Whatever breaks from here on leaves open whether it happened.
-pub(crate) async fn commit(
-    transaction: Transaction<'_>,
-    work: &'static str,
-) -> Result<(), StoreError> {
-    halt::at(work, "before the commit").await;
-    let committing = async {
-        let mut committing = std::pin::pin!(transaction.commit());
-        tokio::select! {
-            biased;
-            done = &mut committing => done,
-            () = halt::at(work, "commit sent") => committing.await,
-        }
-    };
-    match tokio::time::timeout(COMMIT_TIMEOUT, committing).await {
-        Ok(Ok(())) => {
-            halt::at(work, "committed").await;
-            Ok(())
-        }
-        // An answer from the server: it refused, so nothing was done.
-        Ok(Err(error)) if error.code().is_some() => Err(error.into()),
-        Ok(Err(_)) | Err(_) => Err(StoreError::CommitUnknown),
     }
 }
 

@@ -9,15 +9,15 @@ mod search;
 
 use std::time::Duration;
 
-use deadpool_postgres::Transaction;
 use domain::{
     AttemptNo, AttemptState, BusinessId, Money, OrderCode, OrderKey, OrderState, ProductCode,
     Source, SupplierId, UnixMs, Verdict, masked_account,
 };
-use tokio_postgres::{IsolationLevel, Row};
+use tokio_postgres::Row;
 
 use crate::reads::order_state;
 use crate::session::{Session, in_ms};
+use crate::transaction::Transaction;
 use crate::{Store, StoreError};
 
 pub use at_suppliers::AtSupplier;
@@ -204,13 +204,7 @@ impl Store {
 
 /// A transaction that sees one moment and cannot write.
 pub(crate) async fn one_moment(session: &mut Session) -> Result<Transaction<'_>, StoreError> {
-    let read = session
-        .client_mut()
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await?;
+    let read = session.begin_reading();
     let limit = format!("SET LOCAL statement_timeout = {}", in_ms(READ_WITHIN));
     read.batch_execute(&limit).await?;
     Ok(read)

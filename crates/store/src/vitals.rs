@@ -10,13 +10,13 @@ mod holds;
 
 use std::time::Duration;
 
-use deadpool_postgres::Transaction;
 use domain::{Lane, Money, OrderCode, SupplierId, UnixMs, Verdict};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::callbacks::lines::FIRST_HEADS;
 use crate::story::one_moment;
+use crate::transaction::Transaction;
 use crate::{Store, StoreError};
 
 pub use blocked::{BlockedVitals, Holder};

@@ -128,7 +128,7 @@ impl Store {
     ) -> Result<Vec<Waiting>, StoreError> {
         self.bounded(async {
             let mut session = self.session().await?;
-            let transaction = session.begin().await?;
+            let transaction = session.begin();
             let passed = transaction
                 .prepare_cached("SELECT newest_code FROM lane_marks WHERE lane = $1")
                 .await?;

@@ -1,10 +1,10 @@
 //! What the report of a whole batch says.
 
-use deadpool_postgres::Transaction;
 use domain::{BatchFacts, FailedItem, Money, OrderCode, OrderKey, ProductCode, UnixMs};
 
 use crate::StoreError;
 use crate::reads::order_state;
+use crate::transaction::Transaction;
 
 /// The batch whose id stands in `key`; all its orders are final.
 pub(super) async fn facts(tx: &Transaction<'_>, key: &OrderKey) -> Result<BatchFacts, StoreError> {

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use deadpool_postgres::Transaction;
 use domain::{BusinessId, Endpoint, Epoch, OrderCode, OrderKey, schedule};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -11,7 +10,8 @@ use uuid::Uuid;
 use super::lines::{Pick, asked, due_first};
 use super::{ClaimedReport, Line, Subject, batch};
 use crate::reads::order_facts;
-use crate::session::{commit, in_ms};
+use crate::session::in_ms;
+use crate::transaction::{Transaction, commit};
 use crate::{Store, StoreError};
 
 /// Which reports are to be claimed.
@@ -55,7 +55,7 @@ impl Store {
         let mut session = self.session().await?;
         let (transaction, claimed) = self
             .bounded(async {
-                let transaction = session.begin().await?;
+                let transaction = session.begin();
                 let found = lock(&transaction, wanted).await?;
                 let mut claimed = vec![];
                 let mut used_up = vec![];

@@ -95,7 +95,7 @@ impl Store {
     pub async fn forget_tries(&self, days: i32, limit: i64) -> Result<u64, StoreError> {
         self.bounded(async {
             let mut session = self.session().await?;
-            let transaction = session.begin().await?;
+            let transaction = session.begin();
             // What is old is found by a summary of pages, which is read as a bitmap.
             transaction
                 .batch_execute("SET LOCAL enable_bitmapscan = on")

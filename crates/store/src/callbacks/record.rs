@@ -1,12 +1,12 @@
 //! What tries came to, many at a time.
 
-use deadpool_postgres::Transaction;
 use domain::OrderKey;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::{Next, Tried};
-use crate::session::{commit, in_ms};
+use crate::session::in_ms;
+use crate::transaction::last;
 use crate::{Store, StoreError};
 
 impl Store {
@@ -27,22 +27,36 @@ impl Store {
 
     async fn record_tries_once(&self, tried: &[Tried]) -> Result<u64, StoreError> {
         let rows = Rows::of(tried);
-        let mut session = self.session().await?;
-        let (transaction, moved) = self
-            .bounded(async {
-                let transaction = session.begin().await?;
-                let ((), moved) = futures::try_join!(
-                    rows.note_tries(&transaction),
-                    rows.move_reports(&transaction)
-                )?;
-                Ok((transaction, moved))
-            })
-            .await?;
-        commit(transaction, "report record").await?;
-        session.give_back();
-        Ok(moved)
+        self.bounded(async {
+            let session = self.session().await?;
+            let statement = session.client().prepare_cached(RECORD).await?;
+            let columns = rows.columns();
+            let recording = session.client().execute(&statement, &columns);
+            let moved = last(recording, "report record").await?;
+            session.give_back();
+            Ok(moved)
+        })
+        .await
     }
 }
+
+/// The facts about each try, whatever has become of its report since; and what follows, for those reports whose claim is still in force.
+/// One statement, so it is a transaction by itself.
+const RECORD: &str = "WITH tried AS MATERIALIZED (
+         SELECT * FROM unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::smallint[], $6::text[], $7::text[], $8::text[],
+                              $9::boolean[], $10::smallint[], $11::bigint[], $12::boolean[])
+             AS d (business_id, order_code, epoch, duration_ms, http_status, outcome, detail, fault, charged, state, wait_ms, unreached)
+     ), noted AS (
+         UPDATE callback_tries t SET duration_ms = d.duration_ms, http_status = d.http_status, outcome = d.outcome,
+                detail = d.detail, fault = d.fault, charged = d.charged
+         FROM tried d WHERE t.business_id = d.business_id AND t.order_code = d.order_code AND t.epoch = d.epoch
+     )
+     UPDATE callbacks c
+     SET state = d.state, unreached = d.unreached, tries = c.tries - CASE WHEN d.charged THEN 0 ELSE 1 END,
+         due_at = CASE WHEN d.state = 0 THEN now() + d.wait_ms * interval '1 millisecond' END,
+         delivered_at = CASE WHEN d.state = 2 THEN now() ELSE c.delivered_at END
+     FROM tried d
+     WHERE c.business_id = d.business_id AND c.order_code = d.order_code AND c.epoch = d.epoch AND c.state = 1";
 
 /// The set, column by column.
 #[derive(Default)]
@@ -92,58 +106,20 @@ impl<'t> Rows<'t> {
         rows
     }
 
-    /// The facts about each try, whatever has become of its report since.
-    async fn note_tries(&self, tx: &Transaction<'_>) -> Result<(), StoreError> {
-        let statement = tx
-            .prepare_cached(
-                "UPDATE callback_tries t SET duration_ms = d.duration_ms, http_status = d.http_status, outcome = d.outcome,
-                        detail = d.detail, fault = d.fault, charged = d.charged
-                 FROM unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::smallint[], $6::text[], $7::text[], $8::text[],
-                             $9::boolean[])
-                     AS d (business_id, order_code, epoch, duration_ms, http_status, outcome, detail, fault, charged)
-                 WHERE t.business_id = d.business_id AND t.order_code = d.order_code AND t.epoch = d.epoch",
-            )
-            .await?;
-        tx.execute(
-            &statement,
-            &[
-                &self.businesses,
-                &self.codes,
-                &self.epochs,
-                &self.durations_ms,
-                &self.http_statuses,
-                &self.outcomes,
-                &self.details,
-                &self.faults,
-                &self.charged,
-            ],
-        )
-        .await?;
-        Ok(())
-    }
-
-    /// What follows, for those whose claim is still in force.
-    async fn move_reports(&self, tx: &Transaction<'_>) -> Result<u64, StoreError> {
-        let statement = tx
-            .prepare_cached(
-                "UPDATE callbacks c
-                 SET state = d.state, unreached = d.unreached, tries = c.tries - CASE WHEN d.charged THEN 0 ELSE 1 END,
-                     due_at = CASE WHEN d.state = 0 THEN now() + d.wait_ms * interval '1 millisecond' END,
-                     delivered_at = CASE WHEN d.state = 2 THEN now() ELSE c.delivered_at END
-                 FROM unnest($1::text[], $2::uuid[], $3::int[], $4::smallint[], $5::bigint[], $6::boolean[], $7::boolean[])
-                     AS d (business_id, order_code, epoch, state, wait_ms, unreached, charged)
-                 WHERE c.business_id = d.business_id AND c.order_code = d.order_code AND c.epoch = d.epoch AND c.state = 1",
-            )
-            .await?;
-        let columns: [&(dyn ToSql + Sync); 7] = [
+    fn columns(&self) -> [&(dyn ToSql + Sync); 12] {
+        [
             &self.businesses,
             &self.codes,
             &self.epochs,
+            &self.durations_ms,
+            &self.http_statuses,
+            &self.outcomes,
+            &self.details,
+            &self.faults,
+            &self.charged,
             &self.states,
             &self.waits_ms,
             &self.unreached,
-            &self.charged,
-        ];
-        Ok(tx.execute(&statement, &columns).await?)
+        ]
     }
 }

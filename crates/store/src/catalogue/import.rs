@@ -1,6 +1,5 @@
 //! Puts a catalogue file into the database: all of it or nothing, then the version moves and every process reads it anew.
 
-use deadpool_postgres::Transaction;
 use domain::catalogue::KeyKind;
 use domain::catalogue_file::{
     BusinessEntry, CatalogueFile, FileFault, ProductEntry, SupplierEntry,
@@ -13,7 +12,8 @@ use uuid::Uuid;
 use super::{keys, secrets};
 use crate::audit::Deed;
 use crate::seal::MasterKeys;
-use crate::session::{commit, in_ms};
+use crate::session::in_ms;
+use crate::transaction::{Transaction, commit};
 use crate::{Store, StoreError};
 
 /// Why a file was not imported; nothing of it was.
@@ -63,7 +63,7 @@ impl Store {
         file.check()?;
         let mut session = self.session().await?;
         let work = async {
-            let transaction = session.begin().await?;
+            let transaction = session.begin();
             let imported = import(&transaction, file, &self.keys).await?;
             if let Some(deed) = deed {
                 let Imported { version, deposits } = imported;

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use deadpool_postgres::Transaction;
 use domain::catalogue::{KeyKind, PlatformKey};
 use domain::catalogue_file::{BusinessEntry, PlatformEntry};
 use tokio_postgres::types::ToSql;
@@ -10,6 +9,7 @@ use tokio_postgres::types::ToSql;
 use super::import::{ImportError, run};
 use super::secrets;
 use crate::seal::MasterKeys;
+use crate::transaction::Transaction;
 
 /// A key of an account, as the file names it.
 pub(super) struct NamedKey<'f> {

@@ -1,10 +1,8 @@
 //! The catalogue's secrets: who reads which of them, and how they are sealed again under another master key.
 
-use deadpool_postgres::Transaction;
-
 use crate::audit::Deed;
 use crate::seal::MasterKeys;
-use crate::session::commit;
+use crate::transaction::{Transaction, commit};
 use crate::{Store, StoreError};
 
 /// Where an account's MD5 secret is stored.
@@ -64,7 +62,7 @@ impl Store {
     pub async fn seal_secrets(&self, deed: &Deed) -> Result<Sealed, StoreError> {
         self.bounded(async {
             let mut session = self.session().await?;
-            let tx = session.begin().await?;
+            let tx = session.begin();
             // As imports do, so that the two come one after the other, and every process reads it anew.
             tx.execute("UPDATE platform SET catalogue_version = catalogue_version + 1", &[])
                 .await?;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use deadpool_postgres::Transaction;
 use domain::catalogue::{
     Business, BusinessKey, Catalogue, KeyKind, Platform, PlatformKey, Route, Supplier,
 };
@@ -15,6 +14,7 @@ use tokio_postgres::Row;
 
 use super::secrets;
 use crate::seal::MasterKeys;
+use crate::transaction::Transaction;
 use crate::{Secrets, Store, StoreError, gates};
 
 impl Store {
@@ -37,10 +37,7 @@ impl Store {
     pub async fn catalogue(&self) -> Result<Catalogue, StoreError> {
         self.bounded(async {
             let mut session = self.session().await?;
-            let transaction = session.begin().await?;
-            transaction
-                .batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                .await?;
+            let transaction = session.begin_reading();
             let catalogue = read(&transaction, &self.keys, self.secrets).await?;
             transaction.rollback().await?;
             session.give_back();

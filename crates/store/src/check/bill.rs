@@ -93,11 +93,11 @@ async fn read(
     since: Option<UnixMs>,
     until: Option<UnixMs>,
 ) -> Result<(HashMap<String, Booked>, Vec<Booked>), StoreError> {
-    let transaction = session.begin().await?;
+    let transaction = session.begin();
     transaction.batch_execute(ONE_MOMENT).await?;
     let mut named = HashMap::with_capacity(bill.len());
     let by_reference = transaction
-        .prepare(&format!(
+        .prepare_cached(&format!(
             "{COLUMNS} WHERE a.supplier_id = $1 AND a.reference = ANY ($2)"
         ))
         .await?;

@@ -3,12 +3,11 @@
 //! A doubt is settled through `life::decide` like everything else that happens to an open order. A discrepancy is about an order whose
 //! state is final and stays so: what it should have cost the merchant is put right by an adjusting entry.
 
-use deadpool_postgres::Transaction;
 use domain::{Catalogue, Money, OrderCode, OrderKey, OrderState};
 use tokio_postgres::error::SqlState;
 
 use crate::audit::Deed;
-use crate::session::commit;
+use crate::transaction::{Transaction, commit};
 use crate::{Store, StoreError};
 
 /// What a person says about a case.
@@ -78,7 +77,7 @@ impl Store {
         let mut session = self.session().await?;
         let (tx, done) = self
             .bounded(async {
-                let tx = session.begin().await?;
+                let tx = session.begin();
                 let Some(case) = open_case(&tx, &key).await? else {
                     return Ok((tx, Err(Refusal::NoCase)));
                 };
@@ -118,7 +117,7 @@ impl Store {
         let mut session = self.session().await?;
         let (tx, found) = self
             .bounded(async {
-                let tx = session.begin().await?;
+                let tx = session.begin();
                 let found = match open_case(&tx, &key).await? {
                     None => Err(Refusal::NoCase),
                     Some(case) => agreed(&case, word).map(|proposal| (case, proposal)),
@@ -153,8 +152,8 @@ impl Store {
             return Ok(closed);
         }
         // The order's own lock comes first wherever its life goes on, so the case's lock is let go before.
-        drop(tx);
-        drop(session);
+        self.bounded(async { Ok(tx.rollback().await?) }).await?;
+        session.give_back();
         let agreed = Word {
             reason: proposal.reason,
             ..word.clone()

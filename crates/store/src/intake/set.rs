@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::Transaction;
 use domain::Money;
 use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
@@ -13,6 +12,7 @@ use super::nonces::NonceRows;
 use super::{Asked, COMMIT_BY, SignedRequest};
 use crate::StoreError;
 use crate::session::in_ms;
+use crate::transaction::Transaction;
 
 /// How long the hint of a new order may take before anyone asks whether it was lost.
 const HINT_GRACE: Duration = Duration::from_secs(30);

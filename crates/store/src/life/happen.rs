@@ -3,7 +3,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use deadpool_postgres::Transaction;
 use domain::catalogue::Supplier;
 use domain::life::{self, AttemptChange, Call, Change, Decision, Event, Ignored, Way, World};
 use domain::{Catalogue, Evidence, OrderKey, SupplierId};
@@ -13,7 +12,7 @@ use super::load::{self, Loaded};
 use super::write::{self, Written};
 use super::{Claimed, Fate, Moved, Room, rows};
 use crate::audit::Deed;
-use crate::session::commit;
+use crate::transaction::{Transaction, commit};
 use crate::{Store, StoreError};
 
 /// Something that happens to one order.
@@ -96,7 +95,7 @@ impl Store {
         let mut session = self.session().await?;
         let (transaction, done) = self
             .bounded(async {
-                let transaction = session.begin().await?;
+                let transaction = session.begin();
                 let done =
                     live_through(&transaction, happenings, act.locking, catalogue, &mut room)
                         .await?;

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use deadpool_postgres::Transaction;
 use domain::{BusinessId, ProductCode};
 
 use super::write::Written;
 use crate::StoreError;
 use crate::patience::{BALANCES, not_free};
+use crate::transaction::Transaction;
 
 /// What to do about rows that another transaction holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

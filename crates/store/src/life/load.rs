@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use deadpool_postgres::Transaction;
 use domain::life::{Life, Wait};
 use domain::{AttemptNo, BusinessId, Epoch, Money, OrderCode, OrderKey, ProductCode, UnixMs};
 use uuid::Uuid;
@@ -11,6 +10,7 @@ use super::held::Locking;
 use super::rows::{self, Ticket};
 use crate::StoreError;
 use crate::reads::order_state;
+use crate::transaction::Transaction;
 
 /// An order under its lock.
 #[derive(Debug)]

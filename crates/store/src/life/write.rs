@@ -7,7 +7,6 @@ mod doubts;
 mod money;
 mod reports;
 
-use deadpool_postgres::Transaction;
 use domain::life::{self, AttemptChange, Change, Doubt, Posting, Wait};
 use domain::{BusinessId, Catalogue, Evidence, Lane, OrderKey, ProductCode};
 
@@ -19,6 +18,7 @@ use super::load::{Loaded, arrays};
 use super::rows::{self, Ticket};
 use super::{Fate, Moved};
 use crate::StoreError;
+use crate::transaction::Transaction;
 
 /// One order and what is to be written of it.
 pub(super) struct Written {

@@ -2,7 +2,7 @@
 
 use super::{Role, role_of};
 use crate::audit::Deed;
-use crate::session::commit;
+use crate::transaction::commit;
 use crate::{Store, StoreError};
 
 /// Wrong passwords in a row that cost nothing but themselves.
@@ -85,7 +85,7 @@ impl Store {
         let mut session = self.session().await?;
         let (tx, opened) = self
             .bounded(async {
-                let tx = session.begin().await?;
+                let tx = session.begin();
                 let forget = "DELETE FROM console_sessions WHERE token_sha256 = ANY (ARRAY(
                                   SELECT token_sha256 FROM console_sessions WHERE ends_at <= now() ORDER BY ends_at LIMIT $1
                                   FOR UPDATE SKIP LOCKED))";
@@ -154,7 +154,7 @@ impl Store {
         let mut session = self.session().await?;
         let (tx, ended) = self
             .bounded(async {
-                let tx = session.begin().await?;
+                let tx = session.begin();
                 let sql = "DELETE FROM console_sessions WHERE token_sha256 = $1";
                 let token = &token_sha256[..];
                 let ended = tx.execute(sql, &[&token]).await? > 0;

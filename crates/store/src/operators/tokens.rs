@@ -1,12 +1,11 @@
 //! Tokens of operators' programs. One is looked up with every question, as its operator is then.
 
-use deadpool_postgres::Transaction;
 use domain::UnixMs;
 use tokio_postgres::Row;
 
 use super::{Role, role_of};
 use crate::audit::Deed;
-use crate::session::commit;
+use crate::transaction::{Transaction, commit};
 use crate::{Store, StoreError};
 
 /// The most tokens of one operator that are good at the same time.
@@ -96,7 +95,7 @@ impl Store {
         let mut session = self.session().await?;
         let (tx, added) = self
             .bounded(async {
-                let tx = session.begin().await?;
+                let tx = session.begin();
                 let added = added(&tx, new, deed).await?;
                 Ok((tx, added))
             })
@@ -116,7 +115,7 @@ impl Store {
         let mut session = self.session().await?;
         let (tx, revoked) = self
             .bounded(async {
-                let tx = session.begin().await?;
+                let tx = session.begin();
                 let sql = "UPDATE operator_tokens SET revoked_at = now() WHERE token_no = $1 AND revoked_at IS NULL";
                 if tx.execute(sql, &[&no]).await? == 0 {
                     return Ok((tx, None));

@@ -1,6 +1,5 @@
 //! Which reports a request means.
 
-use deadpool_postgres::Transaction;
 use domain::UnixMs;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -8,6 +7,7 @@ use uuid::Uuid;
 use super::{Resend, ResendRequest};
 use crate::StoreError;
 use crate::reads::OrderName;
+use crate::transaction::Transaction;
 
 /// Where counting stops.
 const COUNTED_TO: i64 = 1_000_000;

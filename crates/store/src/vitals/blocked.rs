@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::Transaction;
-
 use super::ms;
 use crate::StoreError;
+use crate::transaction::Transaction;
 
 /// Waits that are shorter are everyday life, in milliseconds.
 const WORTH_A_LOOK_MS: i64 = 1_000;

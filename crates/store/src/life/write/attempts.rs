@@ -1,12 +1,12 @@
 //! The attempts of a set of orders, and the evidence for what they have become.
 
-use deadpool_postgres::Transaction;
 use domain::life::AttemptChange;
 use domain::{AttemptNo, AttemptState, Evidence};
 
 use super::Written;
 use crate::StoreError;
 use crate::life::load::arrays;
+use crate::transaction::Transaction;
 
 pub(super) async fn open_attempts(tx: &Transaction<'_>, set: &[Written]) -> Result<(), StoreError> {
     let new: Vec<_> = set

@@ -1,11 +1,11 @@
 //! Orders that are set aside for a person, and those whose doubt is over.
 
-use deadpool_postgres::Transaction;
 use domain::life::Doubt;
 
 use super::Written;
 use crate::StoreError;
 use crate::life::load::arrays;
+use crate::transaction::Transaction;
 
 pub(super) async fn open_doubts(tx: &Transaction<'_>, set: &[Written]) -> Result<(), StoreError> {
     let mut keys = vec![];

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use deadpool_postgres::Transaction;
 use domain::ProductCode;
 use domain::life::Posting;
 
 use super::Written;
 use crate::StoreError;
 use crate::life::load::arrays;
+use crate::transaction::Transaction;
 
 pub(super) async fn return_stock(tx: &Transaction<'_>, set: &[Written]) -> Result<(), StoreError> {
     let mut units: BTreeMap<&ProductCode, i64> = BTreeMap::new();

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use deadpool_postgres::Transaction;
 use uuid::Uuid;
 
 use super::Written;
 use crate::StoreError;
 use crate::life::load::arrays;
+use crate::transaction::Transaction;
 
 /// Status reports of orders that have become final and whose batch names an address. Returns the orders that have one now.
 /// Their hint is published after the commit; `due_at` is when somebody looks whether it was lost.
