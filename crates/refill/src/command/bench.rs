@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use servers::Servers;
+use tokio::sync::OnceCell;
 
 use self::catalogue::{Cast, PRODUCT, Way};
 use self::measured::{Measured, measure, warm_up};
@@ -169,6 +170,7 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> 
         settings: &settings,
         servers: &servers,
         folder,
+        apart: OnceCell::new(),
     };
     let measuring = async {
         match &flags.only {
@@ -188,6 +190,9 @@ pub(crate) async fn run(settings: Settings, flags: Flags) -> anyhow::Result<()> 
     if told.is_err() {
         eprintln!("{}", roles::last_words(folder));
     }
+    if let Some(apart) = place.apart.into_inner() {
+        apart.stop().await;
+    }
     servers.stop().await;
     told
 }
@@ -197,11 +202,25 @@ struct Place<'p> {
     settings: &'p Settings,
     servers: &'p Servers,
     folder: &'p Path,
+    /// The servers of another installation, if one was asked for.
+    apart: OnceCell<Servers>,
 }
 
 impl<'p> Place<'p> {
     async fn stage(&self, cast: Cast) -> anyhow::Result<Stage<'p>> {
         Stage::set(self.settings, self.servers, self.folder, cast).await
+    }
+
+    /// Of another installation, on private servers of its own: it shares the machine with the first, and nothing else.
+    async fn stage_apart(&self, cast: Cast) -> anyhow::Result<Stage<'_>> {
+        let folder = self.folder.join("apart");
+        std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let mut settings = self.settings.clone();
+        settings.database.url.clear();
+        settings.amqp.url.clear();
+        let start = || dev::start_servers_that_count(&settings, &folder);
+        let servers = self.apart.get_or_try_init(start).await?;
+        Stage::set(&settings, servers, &folder, cast).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! `refill bench overload`: more than the door can take. What still gets through, what refusals cost those who are refused, and how
 //! much one account's flood, or thousands of connections that say nothing, disturb everybody else.
 
+mod apart;
 mod loads;
 mod told;
 
@@ -18,7 +19,8 @@ use super::roles::Roles;
 use super::shares::zipf;
 use super::stage::{Stage, free_address};
 use super::steps::{self, Step, whole};
-use loads::{Loads, side_by_side};
+use apart::Apart;
+use loads::{Loads, Side, side_by_side};
 
 /// The one that floods is the first of them.
 const ACCOUNTS: u16 = 10;
@@ -52,6 +54,7 @@ pub(crate) struct Flags {
 struct Overload {
     unlimited: Unlimited,
     held: Held,
+    apart: Apart,
 }
 
 /// While no account has a limit.
@@ -87,11 +90,8 @@ struct Held {
 }
 
 pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> {
-    let mut cast = Cast::small(free_address()?);
-    cast.businesses = ACCOUNTS;
-    cast.settings = vec![MAX_WAITING];
-    let mut stage = place.stage(cast).await?;
-    let measured = Box::pin(overload(&mut stage, flags)).await;
+    let mut stage = place.stage(cast()?).await?;
+    let measured = Box::pin(overload(place, &mut stage, flags)).await;
     stage.strike().await;
     let overload = measured?;
     if flags.json {
@@ -102,7 +102,18 @@ pub(super) async fn run(place: &Place<'_>, flags: &Flags) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn overload(stage: &mut Stage<'_>, flags: &Flags) -> anyhow::Result<Overload> {
+fn cast() -> anyhow::Result<Cast> {
+    let mut cast = Cast::small(free_address()?);
+    cast.businesses = ACCOUNTS;
+    cast.settings = vec![MAX_WAITING];
+    Ok(cast)
+}
+
+async fn overload(
+    place: &Place<'_>,
+    stage: &mut Stage<'_>,
+    flags: &Flags,
+) -> anyhow::Result<Overload> {
     let roles = Roles::start(stage, 1, &[]).await?;
     let measured = unlimited(stage, &roles, flags).await;
     roles.stop().await;
@@ -112,11 +123,18 @@ async fn overload(stage: &mut Stage<'_>, flags: &Flags) -> anyhow::Result<Overlo
     let does = before.orders_per_second;
     stage.limit_first(whole(does * HELD_TO).max(1)).await?;
     let roles = Roles::start(stage, 1, &[]).await?;
-    let measured = held(stage, &roles, &Loads::of(stage, does, flags)).await;
+    let measuring = async {
+        let held = held(stage, &roles, &Loads::of(stage, does, flags)).await?;
+        let apart = apart::measured(place, stage, &roles, does, flags).await?;
+        anyhow::Ok((held, apart))
+    };
+    let measured = measuring.await;
     roles.stop().await;
+    let (held, apart) = measured?;
     Ok(Overload {
         unlimited,
-        held: measured?,
+        held,
+        apart,
     })
 }
 
@@ -135,17 +153,16 @@ async fn unlimited(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::R
     let loads = Loads::of(stage, does, flags);
     let others = loads.others();
     let alone = steps::make(stage, roles, &others).await?;
-    let (beside_large_at_a_third, large_at_a_third) = side_by_side(
-        stage,
-        roles,
-        &loads.others_at_a_third(),
-        &loads.large_at_a_third(),
-    )
-    .await?;
-    let (beside_large, large) = side_by_side(stage, roles, &others, &loads.large()).await?;
+    let sends = |offer| Side::new(stage, roles, offer);
+    let (others_at_a_third, large_at_a_third) =
+        (loads.others_at_a_third(), loads.large_at_a_third());
+    let (beside_large_at_a_third, large_at_a_third) =
+        side_by_side(&sends(&others_at_a_third), &sends(&large_at_a_third)).await?;
+    let (large, flood) = (loads.large(), loads.flood());
+    let (beside_large, large) = side_by_side(&sends(&others), &sends(&large)).await?;
     let as_busy = steps::make(stage, roles, &loads.evenly()).await?;
     let alone_again = steps::make(stage, roles, &others).await?;
-    let (beside_flood, flood) = side_by_side(stage, roles, &others, &loads.flood()).await?;
+    let (beside_flood, flood) = side_by_side(&sends(&others), &sends(&flood)).await?;
     tracing::info!("the flood is over");
     let crowd = Crowd::gather(&roles.openapi_url, flags.connections.into()).await?;
     let beside_crowd = steps::make(stage, roles, &others).await?;
@@ -171,7 +188,9 @@ async fn held(stage: &Stage<'_>, roles: &Roles, loads: &Loads) -> anyhow::Result
     let others = loads.others();
     warm_up(stage, roles, &others).await?;
     let alone = steps::make(stage, roles, &others).await?;
-    let (beside, flood) = side_by_side(stage, roles, &others, &loads.flood()).await?;
+    let flood = loads.flood();
+    let sends = |offer| Side::new(stage, roles, offer);
+    let (beside, flood) = side_by_side(&sends(&others), &sends(&flood)).await?;
     Ok(Held {
         alone,
         beside,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{ACCOUNTS, Flags, even};
 use crate::command::bench::offer::Offer;
 use crate::command::bench::roles::Roles;
-use crate::command::bench::sender::Load;
+use crate::command::bench::sender::{Load, Sent};
 use crate::command::bench::shares::zipf;
 use crate::command::bench::stage::Stage;
 use crate::command::bench::steps::{self, Step};
@@ -96,22 +96,38 @@ impl Loads {
     }
 }
 
+/// Who sends what where.
+pub(super) struct Side<'s> {
+    stage: &'s Stage<'s>,
+    roles: &'s Roles,
+    offer: &'s Offer,
+}
+
+impl<'s> Side<'s> {
+    pub(super) const fn new(stage: &'s Stage<'s>, roles: &'s Roles, offer: &'s Offer) -> Self {
+        Self {
+            stage,
+            roles,
+            offer,
+        }
+    }
+
+    fn pack(&self) -> anyhow::Result<Load<'_>> {
+        Load::pack(self.stage, &self.roles.openapi_url, self.offer)
+    }
+
+    async fn told(&self, sent: Sent) -> anyhow::Result<Step> {
+        steps::told(self.stage, self.roles, self.offer, sent).await
+    }
+}
+
 /// What the others' load came to, and the one's.
 pub(super) async fn side_by_side(
-    stage: &Stage<'_>,
-    roles: &Roles,
-    others: &Offer,
-    one: &Offer,
+    others: &Side<'_>,
+    one: &Side<'_>,
 ) -> anyhow::Result<(Step, Step)> {
     // Both before either's clock starts: what is packed while another's clock runs is counted as waiting.
-    let url = &roles.openapi_url;
-    let (first, second) = (
-        Load::pack(stage, url, others)?,
-        Load::pack(stage, url, one)?,
-    );
+    let (first, second) = (others.pack()?, one.pack()?);
     let (sent, of_one) = tokio::try_join!(first.send(), second.send())?;
-    Ok((
-        steps::told(stage, roles, others, sent).await?,
-        steps::told(stage, roles, one, of_one).await?,
-    ))
+    Ok((others.told(sent).await?, one.told(of_one).await?))
 }

@@ -29,7 +29,7 @@ struct Beside {
 }
 
 impl Overload {
-    fn beside(&self) -> [Beside; 6] {
+    fn beside(&self) -> [Beside; 8] {
         let to = |key, what, step: &Step, without: &[&Step]| Beside {
             key,
             what,
@@ -63,6 +63,18 @@ impl Overload {
                 &self.held.beside,
                 &[&self.held.alone],
             ),
+            to(
+                "large_apart",
+                "the large one at another installation on this machine, two thirds in all",
+                &self.apart.beside_large,
+                &[&self.held.alone],
+            ),
+            to(
+                "flood_apart",
+                "the flood at another installation on this machine",
+                &self.apart.beside_flood,
+                &[&self.held.alone],
+            ),
             to("crowd", "the crowd", &self.unlimited.beside_crowd, &alone),
         ]
     }
@@ -86,7 +98,7 @@ impl Overload {
         Some(self.unlimited.over.refusals.ms(0.99)? / self.unlimited.bare.ms(0.99)?)
     }
 
-    fn steps(&self) -> [(&'static str, &Step); 14] {
+    fn steps(&self) -> [(&'static str, &Step); 18] {
         let [alone, alone_again] = &self.unlimited.alone;
         [
             ("overload", &self.unlimited.over),
@@ -106,6 +118,10 @@ impl Overload {
             ("others_alone_then", &self.held.alone),
             ("others_beside_held_flood", &self.held.beside),
             ("held_flood", &self.held.flood),
+            ("others_beside_large_apart", &self.apart.beside_large),
+            ("large_apart", &self.apart.large),
+            ("others_beside_flood_apart", &self.apart.beside_flood),
+            ("flood_apart", &self.apart.flood),
         ]
     }
 
