@@ -61,15 +61,15 @@ impl Store {
     }
 }
 
-/// One moment, read only, with the plans that suit whole tables.
-const ONE_MOMENT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = '10min';
-    SET LOCAL idle_in_transaction_session_timeout = '10min'; SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on;
-    SET LOCAL enable_mergejoin = on; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_material = on;
-    SET LOCAL join_collapse_limit = 8; SET LOCAL plan_cache_mode = auto";
+/// The time and the plans that suit whole tables.
+const WHOLE_TABLES: &str = "SET LOCAL statement_timeout = '10min'; SET LOCAL idle_in_transaction_session_timeout = '10min';
+    SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on;
+    SET LOCAL enable_bitmapscan = on; SET LOCAL enable_material = on; SET LOCAL join_collapse_limit = 8;
+    SET LOCAL plan_cache_mode = auto";
 
 async fn ask_all(session: &mut Session, since: Option<UnixMs>) -> Result<Check, StoreError> {
-    let transaction = session.begin();
-    transaction.batch_execute(ONE_MOMENT).await?;
+    let transaction = session.begin_reading();
+    transaction.batch_execute(WHOLE_TABLES).await?;
     let mut check = Check::default();
     for rule in &RULES {
         let mut finding = Finding {

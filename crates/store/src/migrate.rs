@@ -130,7 +130,7 @@ impl Store {
                     }
                 }
             }
-            let giving = client.transaction().await?;
+            let giving = session.begin();
             giving.batch_execute(ACCESS).await?;
             let unknown = giving.query(UNKNOWN, &[]).await?;
             giving.commit().await?;

@@ -25,7 +25,7 @@ impl<'s> Transaction<'s> {
         Self { session, begin }
     }
 
-    /// The connection that it is on.
+    /// The connection that it is on: what is asked there is part of it, once it has begun.
     pub(crate) fn client(&self) -> &Object {
         self.session.client()
     }

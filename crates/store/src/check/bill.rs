@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use domain::{AttemptState, Money, SupplierId, UnixMs, masked_account};
 use tokio_postgres::Row;
 
-use super::{ONE_MOMENT, WITHIN};
+use super::{WHOLE_TABLES, WITHIN};
 use crate::session::Session;
 use crate::{Store, StoreError};
 
@@ -93,8 +93,8 @@ async fn read(
     since: Option<UnixMs>,
     until: Option<UnixMs>,
 ) -> Result<(HashMap<String, Booked>, Vec<Booked>), StoreError> {
-    let transaction = session.begin();
-    transaction.batch_execute(ONE_MOMENT).await?;
+    let transaction = session.begin_reading();
+    transaction.batch_execute(WHOLE_TABLES).await?;
     let mut named = HashMap::with_capacity(bill.len());
     let by_reference = transaction
         .prepare_cached(&format!(
