@@ -8,7 +8,7 @@ use domain::life::{self, AttemptChange, Call, Change, Decision, Event, Ignored, 
 use domain::{Catalogue, Evidence, OrderKey, SupplierId};
 
 use super::held::{self, Locking};
-use super::load::{self, Loaded};
+use super::load::{self, Loaded, Which};
 use super::write::{self, Written};
 use super::{Claimed, Fate, Moved, Room, rows};
 use crate::audit::Deed;
@@ -119,7 +119,12 @@ async fn live_through(
     room: &mut Room,
 ) -> Result<Done, StoreError> {
     let by_key: HashMap<&OrderKey, &Happening> = happenings.iter().map(|h| (&h.key, h)).collect();
-    let orders = load::orders(tx, by_key.keys().copied(), locking).await?;
+    let which = if happenings.iter().all(|h| h.event == Event::Claim) {
+        Which::Open
+    } else {
+        Which::All
+    };
+    let orders = load::orders(tx, by_key.keys().copied(), which, locking).await?;
     let mut done = Done::default();
     if locking == Locking::Skip && orders.len() < by_key.len() {
         let loaded: HashSet<&OrderKey> = orders.iter().map(|order| &order.key).collect();

@@ -31,6 +31,15 @@ pub(super) struct Loaded {
     pub(super) tickets: HashMap<AttemptNo, Ticket>,
 }
 
+/// Which of the orders that are named are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// All of them.
+    All,
+    /// Those that are not final. Of the others, a claim would only find that they are: each has a hint left in the queue that it overtook.
+    Open,
+}
+
 /// The order keys as two arrays, as all statements of the set take them.
 pub(super) fn arrays<'a>(
     keys: impl IntoIterator<Item = &'a OrderKey>,
@@ -52,10 +61,11 @@ fn key(row: &tokio_postgres::Row) -> OrderKey {
 pub(super) async fn orders<'a>(
     tx: &Transaction<'_>,
     keys: impl IntoIterator<Item = &'a OrderKey>,
+    which: Which,
     locking: Locking,
 ) -> Result<Vec<Loaded>, StoreError> {
     let (businesses, codes) = arrays(keys);
-    let statement = tx.prepare_cached(lock_sql(locking)).await?;
+    let statement = tx.prepare_cached(lock_sql(which, locking)).await?;
     let rows = tx.query(&statement, &[&businesses, &codes]).await?;
     let mut orders = rows.iter().map(order).collect::<Result<Vec<_>, _>>()?;
     // An order that was never claimed has no attempt, no doubt, and waits for its hint.
@@ -91,24 +101,26 @@ pub(super) async fn orders<'a>(
     Ok(orders)
 }
 
-fn lock_sql(locking: Locking) -> &'static str {
+fn lock_sql(which: Which, locking: Locking) -> &'static str {
     macro_rules! locked {
-        ($how:literal) => {
+        ($which:literal, $how:literal) => {
             concat!(
                 "SELECT o.business_id, o.order_code, o.batch_id, o.product_code, o.account, o.attach, o.spec, o.price, o.counted,
                         o.state, o.epoch, (extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms,
                         (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms
                  FROM unnest($1::text[], $2::uuid[]) AS key (business_id, order_code)
-                 JOIN orders o USING (business_id, order_code)
-                 ORDER BY o.business_id, o.order_code
-                 FOR UPDATE OF o ",
+                 JOIN orders o USING (business_id, order_code) ",
+                $which,
+                " ORDER BY o.business_id, o.order_code FOR UPDATE OF o ",
                 $how
             )
         };
     }
-    match locking {
-        Locking::Wait => locked!(""),
-        Locking::Skip => locked!("SKIP LOCKED"),
+    match (which, locking) {
+        (Which::All, Locking::Wait) => locked!("", ""),
+        (Which::All, Locking::Skip) => locked!("", "SKIP LOCKED"),
+        (Which::Open, Locking::Wait) => locked!("WHERE o.state < 2", ""),
+        (Which::Open, Locking::Skip) => locked!("WHERE o.state < 2", "SKIP LOCKED"),
     }
 }
 
