@@ -288,6 +288,7 @@ words! {
     orders_per_second: "Orders per second, per ingress process", "每秒订单数（每个 ingress 进程）";
     in_flight: "Orders at suppliers at once", "同时在途订单数";
     no_limit: "no limit", "不限";
+    no_own_limit: "as ingress is set", "按 ingress 的设置";
     ip_allow: "Allowed addresses", "允许的来源地址";
     anywhere: "anywhere", "不限来源";
     report_address: "Reports go to", "通知地址设置";

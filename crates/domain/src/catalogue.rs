@@ -91,7 +91,7 @@ pub struct Business {
     pub ip_allow: Vec<IpNet>,
     /// Requests per second, per ingress process; 0: no limit.
     pub rate_limit: u32,
-    /// Orders per second, per ingress process; 0: no limit.
+    /// Orders per second, per ingress process; 0: what `ingress.order_limit` says.
     pub order_limit: u32,
     /// Orders at suppliers at the same time, per worker process; 0: no limit.
     pub max_in_flight: u32,

@@ -24,6 +24,8 @@ type Name = (BusinessId, String);
 pub(crate) struct Admission {
     backlog: Backlog,
     behind: Behind,
+    /// Of accounts that have none of their own, in orders a second; 0: any number.
+    order_limit: u32,
     orders_sent: RateLimits,
     /// How many requests are storing each; only those that are being stored.
     underway: Mutex<HashMap<Name, usize>>,
@@ -40,10 +42,11 @@ pub(crate) struct Admitted<'a> {
 }
 
 impl Admission {
-    pub(crate) fn new(backlog: Backlog, behind: Behind) -> Self {
+    pub(crate) fn new(backlog: Backlog, behind: Behind, order_limit: u32) -> Self {
         Self {
             backlog,
             behind,
+            order_limit,
             ..Self::default()
         }
     }
@@ -55,9 +58,17 @@ impl Admission {
         batch: &NewBatch,
     ) -> Result<Admitted<'_>, Refusal> {
         let name = (business.id.clone(), batch.claim.biz_code.clone());
-        let share = Share::of(batch.orders.len(), business.order_limit);
+        let share = Share::of(batch.orders.len(), self.limit_of(business));
         let too_busy = self.backlog.is_full() || self.behind.is_behind(&batch.lane, &business.id);
         self.enter(name, share, too_busy)
+    }
+
+    /// In orders a second; 0: any number.
+    fn limit_of(&self, business: &Business) -> u32 {
+        match business.order_limit {
+            0 => self.order_limit,
+            own => own,
+        }
     }
 
     fn enter(&self, name: Name, share: Share, too_busy: bool) -> Result<Admitted<'_>, Refusal> {

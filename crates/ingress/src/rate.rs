@@ -6,13 +6,20 @@ use std::time::{Duration, Instant};
 
 use domain::BusinessId;
 
-/// An account that has been quiet may send so much at once, in units of time at its rate.
-const BURST: Duration = Duration::from_secs(1);
+/// What an account has in a second at its rate. One that has been quiet may never send more at once.
+const SECOND: Duration = Duration::from_secs(1);
+/// So many at once are felt by nobody, whatever the rate.
+const FEW: u32 = 100;
+/// Of a rate at which more than that come in this time, so much may come at once. A whole second's worth would be a second in which all
+/// others wait behind it.
+const MOMENT: Duration = Duration::from_millis(250);
 
 /// So many at a rate: how much of the account's time they take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Share {
     takes: Duration,
+    /// How much may come at once.
+    burst: Duration,
     /// 0: no limit.
     per_second: u32,
 }
@@ -21,9 +28,13 @@ impl Share {
     /// So many of `per_second`; 0: no limit.
     pub(crate) fn of(count: usize, per_second: u32) -> Self {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        let takes = BURST.saturating_mul(count).checked_div(per_second);
+        let time_of = |count| {
+            let time = SECOND.saturating_mul(count).checked_div(per_second);
+            time.unwrap_or_default()
+        };
         Self {
-            takes: takes.unwrap_or_default(),
+            takes: time_of(count),
+            burst: time_of(FEW).clamp(MOMENT, SECOND),
             per_second,
         }
     }
@@ -50,7 +61,7 @@ impl RateLimits {
         share: Share,
         now: Instant,
     ) -> Result<(), Duration> {
-        let Share { takes, per_second } = share;
+        let per_second = share.per_second;
         if per_second == 0 {
             return Ok(());
         }
@@ -58,7 +69,7 @@ impl RateLimits {
         let sent = accounts
             .get(business)
             .filter(|s| s.per_second == per_second);
-        let until = next(sent.map(|sent| sent.until), takes, now)?;
+        let until = next(sent.map(|sent| sent.until), share, now)?;
         accounts.insert(business.clone(), Sent { until, per_second });
         Ok(())
     }
@@ -80,11 +91,12 @@ impl RateLimits {
     }
 }
 
-/// Until when the rate is used up after what takes so long; `Err`: after how long it may come. What takes longer than the burst, a large
-/// batch, may come as soon as the whole burst is there: it must come at once or never.
-fn next(used_until: Option<Instant>, takes: Duration, now: Instant) -> Result<Instant, Duration> {
+/// Until when the rate is used up after this share; `Err`: after how long it may come. What takes longer than the burst, a large batch,
+/// may come as soon as the whole burst is there: it must come at once or never.
+fn next(used_until: Option<Instant>, share: Share, now: Instant) -> Result<Instant, Duration> {
+    let Share { takes, burst, .. } = share;
     let used = used_until.map_or(now, |until| until.max(now));
-    let wait = (used + takes.min(BURST)).saturating_duration_since(now + BURST);
+    let wait = (used + takes.min(burst)).saturating_duration_since(now + burst);
     if wait.is_zero() {
         Ok(used + takes)
     } else {
@@ -110,6 +122,13 @@ mod tests {
         assert_eq!(taken(&limits, 10, 50, now), 10);
         assert_eq!(taken(&limits, 10, 50, now + Duration::from_millis(350)), 3);
         assert_eq!(taken(&limits, 10, 50, now + Duration::from_mins(1)), 10);
+    }
+
+    #[test]
+    fn at_once_come_a_hundred_or_what_comes_in_a_moment_and_never_more_than_in_a_second() {
+        let at_once = |per_second| taken(&RateLimits::default(), per_second, 3_000, Instant::now());
+        assert_eq!([1, 100, 200, 400].map(at_once), [1, 100, 100, 100]);
+        assert_eq!([800, 10_000].map(at_once), [200, 2_500]);
     }
 
     #[test]
@@ -164,6 +183,6 @@ mod tests {
         assert!(limits.take(&business, Share::of(1, 3), now).is_err());
         assert_eq!(limits.take(&business, Share::of(1, 300), now), Ok(()));
         limits.give_back(&business, mistyped);
-        assert_eq!(taken(&limits, 300, 400, now), 299);
+        assert_eq!(taken(&limits, 300, 400, now), 99);
     }
 }

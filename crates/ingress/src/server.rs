@@ -92,7 +92,7 @@ impl Ingress {
             nonces,
             pushes,
             announcer,
-            admission: Admission::new(backlog, behind),
+            admission: Admission::new(backlog, behind, settings.order_limit),
         };
         let front = Front::new(settings, store, publisher, known, rooms);
         Ok(Self {

@@ -32,6 +32,8 @@ pub struct Settings {
     pub max_backlog_batches: i64,
     /// How long a business's oldest order may wait in a lane before more of that business is answered 503 there.
     pub max_waiting_ms: u64,
+    /// Orders a second that an account without an `order_limit` of its own may have taken by this process; 0: any number.
+    pub order_limit: u32,
     /// Batches of this process that may wait for the broker's confirms; the sweeper announces the others.
     pub max_announcing_batches: usize,
     /// Whether a merchant's own `traceparent` is gone on with. It decides then whether the trace is kept, so only for merchants who are
@@ -55,6 +57,7 @@ impl Default for Settings {
             body_timeout_ms: 5_000,
             max_backlog_batches: 100_000,
             max_waiting_ms: 60_000,
+            order_limit: 0,
             max_announcing_batches: 4_096,
             follow_traces: false,
             shutdown_grace_ms: 15_000,

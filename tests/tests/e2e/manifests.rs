@@ -499,6 +499,16 @@ fn all_processes_at_the_most_find_a_connection_to_the_database() {
     );
 }
 
+/// Of a value like `${NAME:-default}`, which the example says too.
+fn default_of(value: &str) -> &str {
+    let inner = value.strip_prefix("${").and_then(|v| v.strip_suffix('}'));
+    let (name, default) = inner.unwrap().split_once(":-").unwrap();
+    let example = std::fs::read_to_string(root().join("deploy/fleet.env.example")).unwrap();
+    let said = format!("{name}={default}");
+    assert!(example.lines().any(|line| line == said), "{said}");
+    default
+}
+
 #[test]
 fn the_binary_understands_what_compose_says() {
     let text = std::fs::read_to_string(root().join("deploy/compose.yaml")).unwrap();
@@ -523,11 +533,11 @@ fn the_binary_understands_what_compose_says() {
         let mut used = BTreeSet::new();
         let mut environment = BTreeMap::new();
         for (variable, value) in service["environment"].as_object().unwrap() {
-            let secret = value
-                .as_str()
-                .unwrap()
-                .strip_prefix("/run/secrets/")
-                .unwrap();
+            let value = value.as_str().unwrap();
+            let Some(secret) = value.strip_prefix("/run/secrets/") else {
+                environment.insert(variable.clone(), default_of(value).to_owned());
+                continue;
+            };
             let file = compose["secrets"][secret]["file"].as_str().unwrap();
             let file = made.path().join(file.strip_prefix("./secrets.d/").unwrap());
             assert!(file.exists(), "{name}: {secret}");

@@ -64,7 +64,7 @@ pub struct BusinessEntry {
     /// Requests per second, per ingress process; 0: no limit.
     #[serde(default)]
     pub rate_limit: u32,
-    /// Orders per second, per ingress process; 0: no limit.
+    /// Orders per second, per ingress process; 0: what `ingress.order_limit` says.
     #[serde(default)]
     pub order_limit: u32,
     /// Orders at suppliers at the same time, per worker process; 0: no limit.

@@ -54,6 +54,26 @@ async fn an_account_over_its_limit_of_orders_is_told_when_to_come_back_and_still
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_without_a_limit_of_its_own_has_that_of_the_process() {
+    let scene = Scene::start_with(&[("REFILL__INGRESS__ORDER_LIMIT", "1")]).await;
+    let bulky = client(&scene, MERCHANT, "bulky");
+    let mut waits = vec![];
+    for (shop, business) in [(&scene.merchant.client, "shop"), (&bulky, "bulky")] {
+        for code in ["full", "one-more"] {
+            let mut body = batch(code, &vec!["13800000001"; 20]);
+            body["businessId"] = json!(business);
+            waits.push(send(shop, &body).await.retry_after.map(|w| w.as_secs()));
+        }
+    }
+    // Twenty orders at one a second, and at the two that this account has.
+    assert!(
+        matches!(waits[..], [None, Some(11..=20), None, Some(1..=10)]),
+        "{waits:?}"
+    );
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn while_the_database_is_away_nothing_is_stored_and_the_answer_says_so() {
     let mut scene = Scene::on_own_servers().await;
     let kill = async {
