@@ -94,23 +94,19 @@ impl Sender {
         wanted: Wanted<'_>,
         errand: Errand,
     ) -> Result<(Vec<(ClaimedReport, Slot)>, usize), StoreError> {
-        let mut slots: Vec<Slot> = vec![];
         let mut found = 0;
         let claimed = self
             .store
             .claim_reports(wanted, self.lease, |report| {
                 found += 1;
                 let (business, endpoint) = (&report.key.business, &report.endpoint);
-                let slot = match errand {
+                match errand {
                     Errand::Deliver(line) => self.slots.take(business, endpoint, line),
                     Errand::Probe => self.slots.take_probe(business, endpoint),
-                };
-                let admitted = slot.is_some();
-                slots.extend(slot);
-                admitted
+                }
             })
             .await?;
-        Ok((claimed.into_iter().zip(slots).collect(), found))
+        Ok((claimed, found))
     }
 
     fn start(&self, claimed: Vec<(ClaimedReport, Slot)>) {

@@ -3,15 +3,16 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use deadpool_postgres::Object;
 use domain::{BusinessId, Endpoint, Epoch, OrderCode, OrderKey, schedule};
-use tokio_postgres::Row;
+use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use super::lines::{Pick, asked, due_first};
 use super::{ClaimedReport, Line, Subject, batch};
 use crate::reads::order_facts;
 use crate::session::in_ms;
-use crate::transaction::{Transaction, commit};
+use crate::transaction::{commit, last};
 use crate::{Store, StoreError};
 
 /// Which reports are to be claimed.
@@ -41,33 +42,87 @@ impl Wanted<'_> {
 }
 
 impl Store {
-    /// Claims what is `wanted`, skipping what another worker holds. `admit` is asked once for each of them, and what it does not admit stays
-    /// as it is. The claimed come in the order in which they were admitted.
-    pub async fn claim_reports(
+    /// Claims what is `wanted`, skipping what another worker holds. `admit` is asked once for each of them for a place to send it from, and
+    /// what it has none for stays as it is. The claimed come in the order in which they were admitted, each with its place.
+    pub async fn claim_reports<P: Send>(
         &self,
         wanted: Wanted<'_>,
         lease: Duration,
-        mut admit: impl FnMut(&ClaimedReport) -> bool + Send,
-    ) -> Result<Vec<ClaimedReport>, StoreError> {
+        admit: impl FnMut(&ClaimedReport) -> Option<P> + Send,
+    ) -> Result<Vec<(ClaimedReport, P)>, StoreError> {
         if wanted.is_nothing() {
             return Ok(vec![]);
         }
+        match wanted {
+            Wanted::Named(keys) => self.claim_named(keys, lease, admit).await,
+            Wanted::DueFirst { line, picks, early } => {
+                self.claim_due(line, picks, early, lease, admit).await
+            }
+        }
+    }
+
+    /// Without locks in between: a hint comes to one worker, so hardly ever is another after the same. What has changed since it was read is
+    /// left alone.
+    async fn claim_named<P: Send>(
+        &self,
+        keys: &[OrderKey],
+        lease: Duration,
+        admit: impl FnMut(&ClaimedReport) -> Option<P> + Send,
+    ) -> Result<Vec<(ClaimedReport, P)>, StoreError> {
+        self.bounded(async {
+            let session = self.session().await?;
+            let client = session.client();
+            let (businesses, codes) = arrays(keys.iter().collect::<HashSet<_>>());
+            let named = what_of(
+                "unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)
+                 JOIN callbacks c ON c.business_id = k.business_id AND c.order_code = k.order_code",
+            );
+            let statement = client.prepare_cached(&named).await?;
+            let rows = client.query(&statement, &[&businesses, &codes]).await?;
+            let (mut claimed, used_up) = sort(reports(client, &rows).await?, admit);
+            if !used_up.is_empty() {
+                park(client, &used_up).await?;
+            }
+            if !claimed.is_empty() {
+                let begun = last(begin_tries(client, &claimed, lease), "report claim").await?;
+                claimed.retain(|(report, _)| begun.contains(&report.key));
+            }
+            session.give_back();
+            Ok(claimed)
+        })
+        .await
+    }
+
+    /// Under their row locks, so that no two workers are after the same.
+    async fn claim_due<P: Send>(
+        &self,
+        line: Line,
+        picks: &[Pick],
+        early: bool,
+        lease: Duration,
+        admit: impl FnMut(&ClaimedReport) -> Option<P> + Send,
+    ) -> Result<Vec<(ClaimedReport, P)>, StoreError> {
         let mut session = self.session().await?;
         let (transaction, claimed) = self
             .bounded(async {
                 let transaction = session.begin();
-                let found = lock(&transaction, wanted).await?;
-                let mut claimed = vec![];
-                let mut used_up = vec![];
-                for report in found {
-                    if report.try_no > schedule::MAX_TRIES {
-                        used_up.push(report);
-                    } else if admit(&report) {
-                        claimed.push(report);
-                    }
+                let (endpoints, most) = asked(picks);
+                let due = format!(
+                    "unnest($1::text[], $2::bigint[]) AS p (endpoint, most), LATERAL ({} FOR UPDATE SKIP LOCKED) c",
+                    due_first(line)
+                );
+                let statement = transaction.prepare_cached(&what_of(&due)).await?;
+                let rows = transaction
+                    .query(&statement, &[&endpoints, &most, &early])
+                    .await?;
+                let client = transaction.client();
+                let (claimed, used_up) = sort(reports(client, &rows).await?, admit);
+                if !claimed.is_empty() && begin_tries(client, &claimed, lease).await?.len() < claimed.len() {
+                    return Err(StoreError::unreadable("a report changed under its lock"));
                 }
-                begin_tries(&transaction, &claimed, lease).await?;
-                park(&transaction, &used_up).await?;
+                if !used_up.is_empty() {
+                    park(client, &used_up).await?;
+                }
                 Ok((transaction, claimed))
             })
             .await?;
@@ -77,35 +132,28 @@ impl Store {
     }
 }
 
-/// The reports that may be claimed, under their row locks, with what they say. `epoch` and `try_no` are already those of the claim.
-/// One that was never tried need not be due: `due_at` is then when its hint would be taken for lost.
-async fn lock(tx: &Transaction<'_>, wanted: Wanted<'_>) -> Result<Vec<ClaimedReport>, StoreError> {
-    let rows = match wanted {
-        Wanted::Named(keys) => {
-            let (businesses, codes) = arrays(keys.iter().collect::<HashSet<_>>());
-            let named = what_of(
-                "unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)
-                 JOIN callbacks c ON c.business_id = k.business_id AND c.order_code = k.order_code",
-            );
-            let statement = tx
-                .prepare_cached(&format!("{named} FOR UPDATE OF c SKIP LOCKED"))
-                .await?;
-            tx.query(&statement, &[&businesses, &codes]).await?
-        }
-        Wanted::DueFirst { line, picks, early } => {
-            let (endpoints, most) = asked(picks);
-            let due = format!(
-                "unnest($1::text[], $2::bigint[]) AS p (endpoint, most), LATERAL ({} FOR UPDATE SKIP LOCKED) c",
-                due_first(line)
-            );
-            let statement = tx.prepare_cached(&what_of(&due)).await?;
-            tx.query(&statement, &[&endpoints, &most, &early]).await?
-        }
-    };
+/// Those that have a place, and those whose last try of the round was lost with its worker.
+fn sort<P>(
+    found: Vec<ClaimedReport>,
+    mut admit: impl FnMut(&ClaimedReport) -> Option<P>,
+) -> (Vec<(ClaimedReport, P)>, Vec<ClaimedReport>) {
+    let (used_up, found): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|report| report.try_no > schedule::MAX_TRIES);
+    let placed = found.into_iter().filter_map(|report| {
+        let place = admit(&report)?;
+        Some((report, place))
+    });
+    (placed.collect(), used_up)
+}
+
+/// `epoch` and `try_no` are already those of the claim. One that was never tried need not be due: `due_at` is then when its hint would be
+/// taken for lost.
+async fn reports(client: &Object, rows: &[Row]) -> Result<Vec<ClaimedReport>, StoreError> {
     let mut reports = Vec::with_capacity(rows.len());
-    for row in &rows {
+    for row in rows {
         let subject = if row.get("of_batch") {
-            Subject::Batch(batch::facts(tx, &key(row)).await?)
+            Subject::Batch(batch::facts(client, &key(row)).await?)
         } else {
             Subject::Order(order_facts(row)?)
         };
@@ -131,52 +179,60 @@ fn what_of(rows: &str) -> String {
     )
 }
 
-async fn begin_tries(
-    tx: &Transaction<'_>,
-    claimed: &[ClaimedReport],
+/// Claims those that are still as they were read, and returns them.
+async fn begin_tries<P>(
+    client: &Object,
+    claimed: &[(ClaimedReport, P)],
     lease: Duration,
-) -> Result<(), StoreError> {
-    if claimed.is_empty() {
-        return Ok(());
-    }
-    let (businesses, codes) = arrays(claimed.iter().map(|r| &r.key));
-    let statement = tx
-        .prepare_cached(
-            "WITH claimed AS (
-                 UPDATE callbacks c SET state = 1, epoch = c.epoch + 1, tries = c.tries + 1,
-                        due_at = now() + $3::bigint * interval '1 millisecond'
-                 FROM unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)
-                 WHERE c.business_id = k.business_id AND c.order_code = k.order_code
-                 RETURNING c.business_id, c.order_code, c.epoch, c.round, c.tries
-             )
-             INSERT INTO callback_tries (business_id, order_code, epoch, round, try_no)
-             SELECT business_id, order_code, epoch, round, tries FROM claimed",
+) -> Result<HashSet<OrderKey>, Error> {
+    let (businesses, codes) = arrays(claimed.iter().map(|(report, _)| &report.key));
+    let column = |of: fn(&ClaimedReport) -> i32| -> Vec<i32> {
+        claimed.iter().map(|(report, _)| of(report)).collect()
+    };
+    let epochs = column(|report| report.epoch.0);
+    let rounds = column(|report| report.round.into());
+    let tries = column(|report| report.try_no.into());
+    let statement = client.prepare_cached(BEGIN_TRIES).await?;
+    let rows = client
+        .query(
+            &statement,
+            &[&businesses, &codes, &epochs, &rounds, &tries, &in_ms(lease)],
         )
         .await?;
-    let rows = tx
-        .execute(&statement, &[&businesses, &codes, &in_ms(lease)])
-        .await?;
-    if rows == claimed.len() as u64 {
-        Ok(())
-    } else {
-        Err(StoreError::unreadable("a report changed under its lock"))
-    }
+    Ok(rows.iter().map(key).collect())
 }
 
-/// The last try of the round was lost with its worker.
-async fn park(tx: &Transaction<'_>, used_up: &[ClaimedReport]) -> Result<(), StoreError> {
-    if used_up.is_empty() {
-        return Ok(());
-    }
-    let (businesses, codes) = arrays(used_up.iter().map(|r| &r.key));
-    let statement = tx
+const BEGIN_TRIES: &str = "WITH mine AS (
+         SELECT c.business_id, c.order_code
+         FROM unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::int[]) AS k (business_id, order_code, epoch, round, try_no)
+         JOIN callbacks c ON c.business_id = k.business_id AND c.order_code = k.order_code
+         WHERE c.epoch + 1 = k.epoch AND c.round = k.round AND c.tries + 1 = k.try_no
+           AND (c.due_at <= now() OR c.state = 0 AND c.tries = 0 AND c.round = 1)
+         FOR UPDATE OF c SKIP LOCKED
+     ), claimed AS (
+         UPDATE callbacks c SET state = 1, epoch = c.epoch + 1, tries = c.tries + 1,
+                due_at = now() + $6::bigint * interval '1 millisecond'
+         FROM mine WHERE c.business_id = mine.business_id AND c.order_code = mine.order_code
+         RETURNING c.business_id, c.order_code, c.epoch, c.round, c.tries
+     )
+     INSERT INTO callback_tries (business_id, order_code, epoch, round, try_no)
+     SELECT business_id, order_code, epoch, round, tries FROM claimed
+     RETURNING business_id, order_code";
+
+/// Those that are still as they were read.
+async fn park(client: &Object, used_up: &[ClaimedReport]) -> Result<(), StoreError> {
+    let (businesses, codes) = arrays(used_up.iter().map(|report| &report.key));
+    let epochs: Vec<i32> = used_up.iter().map(|report| report.epoch.0).collect();
+    let statement = client
         .prepare_cached(
             "UPDATE callbacks c SET state = 3, due_at = NULL
-             FROM unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)
-             WHERE c.business_id = k.business_id AND c.order_code = k.order_code",
+             FROM unnest($1::text[], $2::uuid[], $3::int[]) AS k (business_id, order_code, epoch)
+             WHERE c.business_id = k.business_id AND c.order_code = k.order_code AND c.epoch + 1 = k.epoch AND c.due_at <= now()",
         )
         .await?;
-    tx.execute(&statement, &[&businesses, &codes]).await?;
+    client
+        .execute(&statement, &[&businesses, &codes, &epochs])
+        .await?;
     Ok(())
 }
 
