@@ -48,5 +48,6 @@ mod ten_thousand;
 mod tls;
 mod tools;
 mod turns;
+mod twins;
 mod unreachable;
 mod watch;
