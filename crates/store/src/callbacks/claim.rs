@@ -73,11 +73,7 @@ impl Store {
             let session = self.session().await?;
             let client = session.client();
             let (businesses, codes) = arrays(keys.iter().collect::<HashSet<_>>());
-            let named = what_of(
-                "unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)
-                 JOIN callbacks c ON c.business_id = k.business_id AND c.order_code = k.order_code",
-            );
-            let statement = client.prepare_cached(&named).await?;
+            let statement = client.prepare_cached(&what_of(NAMED)).await?;
             let rows = client.query(&statement, &[&businesses, &codes]).await?;
             let (mut claimed, used_up) = sort(reports(client, &rows).await?, admit);
             if !used_up.is_empty() {
@@ -107,17 +103,16 @@ impl Store {
             .bounded(async {
                 let transaction = session.begin();
                 let (endpoints, most) = asked(picks);
-                let due = format!(
-                    "unnest($1::text[], $2::bigint[]) AS p (endpoint, most), LATERAL ({} FOR UPDATE SKIP LOCKED) c",
-                    due_first(line)
-                );
-                let statement = transaction.prepare_cached(&what_of(&due)).await?;
+                let due = what_of(&locked_due_first(line));
+                let statement = transaction.prepare_cached(&due).await?;
                 let rows = transaction
                     .query(&statement, &[&endpoints, &most, &early])
                     .await?;
                 let client = transaction.client();
                 let (claimed, used_up) = sort(reports(client, &rows).await?, admit);
-                if !claimed.is_empty() && begin_tries(client, &claimed, lease).await?.len() < claimed.len() {
+                if !claimed.is_empty()
+                    && begin_tries(client, &claimed, lease).await?.len() < claimed.len()
+                {
                     return Err(StoreError::unreadable("a report changed under its lock"));
                 }
                 if !used_up.is_empty() {
@@ -162,6 +157,21 @@ async fn reports(client: &Object, rows: &[Row]) -> Result<Vec<ClaimedReport>, St
     Ok(reports)
 }
 
+/// Rows `c` of `callbacks` by their keys.
+const NAMED: &str = "unnest($1::text[], $2::uuid[]) AS k (business_id, order_code)
+     JOIN callbacks c ON c.business_id = k.business_id AND c.order_code = k.order_code";
+
+/// Rows `c` of `callbacks` that are due first, under their locks.
+fn locked_due_first(line: Line) -> String {
+    let due = due_first(line);
+    format!(
+        "unnest($1::text[], $2::bigint[]) AS p (endpoint, most), LATERAL ({due} FOR UPDATE SKIP LOCKED) c"
+    )
+}
+
+/// That a report `c` may be sent now: its time has come, or it is a first try, whose hint may come at any time.
+const MAY_GO: &str = "(c.due_at <= now() OR c.state = 0 AND c.tries = 0 AND c.round = 1)";
+
 /// What is said of the rows `c` of `callbacks`.
 fn what_of(rows: &str) -> String {
     format!(
@@ -174,8 +184,7 @@ fn what_of(rows: &str) -> String {
          FROM {rows}
          LEFT JOIN orders o ON o.business_id = c.business_id AND o.order_code = c.order_code
          LEFT JOIN batches b ON b.business_id = o.business_id AND b.batch_id = o.batch_id
-         WHERE (c.due_at <= now() OR c.state = 0 AND c.tries = 0 AND c.round = 1)
-           AND (c.of_batch OR b.batch_id IS NOT NULL)"
+         WHERE {MAY_GO} AND (c.of_batch OR b.batch_id IS NOT NULL)"
     )
 }
 
@@ -192,7 +201,26 @@ async fn begin_tries<P>(
     let epochs = column(|report| report.epoch.0);
     let rounds = column(|report| report.round.into());
     let tries = column(|report| report.try_no.into());
-    let statement = client.prepare_cached(BEGIN_TRIES).await?;
+    let statement = client
+        .prepare_cached(&format!(
+            "WITH mine AS (
+                 SELECT c.business_id, c.order_code
+                 FROM unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::int[])
+                     AS k (business_id, order_code, epoch, round, try_no)
+                 JOIN callbacks c ON c.business_id = k.business_id AND c.order_code = k.order_code
+                 WHERE c.epoch + 1 = k.epoch AND c.round = k.round AND c.tries + 1 = k.try_no AND {MAY_GO}
+                 FOR UPDATE OF c SKIP LOCKED
+             ), claimed AS (
+                 UPDATE callbacks c SET state = 1, epoch = c.epoch + 1, tries = c.tries + 1,
+                        due_at = now() + $6::bigint * interval '1 millisecond'
+                 FROM mine WHERE c.business_id = mine.business_id AND c.order_code = mine.order_code
+                 RETURNING c.business_id, c.order_code, c.epoch, c.round, c.tries
+             )
+             INSERT INTO callback_tries (business_id, order_code, epoch, round, try_no)
+             SELECT business_id, order_code, epoch, round, tries FROM claimed
+             RETURNING business_id, order_code"
+        ))
+        .await?;
     let rows = client
         .query(
             &statement,
@@ -201,23 +229,6 @@ async fn begin_tries<P>(
         .await?;
     Ok(rows.iter().map(key).collect())
 }
-
-const BEGIN_TRIES: &str = "WITH mine AS (
-         SELECT c.business_id, c.order_code
-         FROM unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::int[]) AS k (business_id, order_code, epoch, round, try_no)
-         JOIN callbacks c ON c.business_id = k.business_id AND c.order_code = k.order_code
-         WHERE c.epoch + 1 = k.epoch AND c.round = k.round AND c.tries + 1 = k.try_no
-           AND (c.due_at <= now() OR c.state = 0 AND c.tries = 0 AND c.round = 1)
-         FOR UPDATE OF c SKIP LOCKED
-     ), claimed AS (
-         UPDATE callbacks c SET state = 1, epoch = c.epoch + 1, tries = c.tries + 1,
-                due_at = now() + $6::bigint * interval '1 millisecond'
-         FROM mine WHERE c.business_id = mine.business_id AND c.order_code = mine.order_code
-         RETURNING c.business_id, c.order_code, c.epoch, c.round, c.tries
-     )
-     INSERT INTO callback_tries (business_id, order_code, epoch, round, try_no)
-     SELECT business_id, order_code, epoch, round, tries FROM claimed
-     RETURNING business_id, order_code";
 
 /// Those that are still as they were read.
 async fn park(client: &Object, used_up: &[ClaimedReport]) -> Result<(), StoreError> {
