@@ -3,7 +3,7 @@
 use serde_json::Value;
 use simulator::Item;
 
-use crate::harness::Scene;
+use crate::harness::{Scene, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_found_and_its_story_is_told_by_command_as_on_its_page() {
@@ -16,6 +16,16 @@ async fn an_order_is_found_and_its_story_is_told_by_command_as_on_its_page() {
         .order_items("told2", "MOBILE50", &items)
         .await;
     scene.merchant.wait_for_all_reports(&scene.outside).await;
+    // What a try came to is written after the merchant has it.
+    until(
+        "the end of every story",
+        async || {
+            let open = "SELECT count(*) FROM callbacks WHERE state <> 2";
+            (scene.ground.ask(open).await == "0").then_some(())
+        },
+        || scene.platform.log_tail(),
+    )
+    .await;
     let account = &scene.merchant.ordered[0].1;
     let printed = |args: &[&str]| {
         let output = scene.platform.tool(args);
