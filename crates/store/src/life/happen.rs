@@ -58,7 +58,8 @@ impl<'d> Act<'d> {
 pub(super) struct Done {
     pub(super) claimed: Vec<Claimed>,
     pub(super) moved: Vec<Moved>,
-    /// Where locks are not waited for: orders that nothing happened to, because another transaction holds what that needs.
+    /// Where locks are not waited for: orders that nothing happened to, because another transaction holds what that needs. Not told of a
+    /// claim, which leaves them to whoever holds them.
     pub(super) held: Vec<OrderKey>,
 }
 
@@ -119,14 +120,14 @@ async fn live_through(
     room: &mut Room,
 ) -> Result<Done, StoreError> {
     let by_key: HashMap<&OrderKey, &Happening> = happenings.iter().map(|h| (&h.key, h)).collect();
-    let which = if happenings.iter().all(|h| h.event == Event::Claim) {
-        Which::Open
-    } else {
-        Which::All
+    let which = match locking {
+        Locking::Wait => Which::All,
+        Locking::Skip if happenings.iter().all(|h| h.event == Event::Claim) => Which::FreeAndOpen,
+        Locking::Skip => Which::Free,
     };
-    let orders = load::orders(tx, by_key.keys().copied(), which, locking).await?;
+    let orders = load::orders(tx, by_key.keys().copied(), which).await?;
     let mut done = Done::default();
-    if locking == Locking::Skip && orders.len() < by_key.len() {
+    if which == Which::Free && orders.len() < by_key.len() {
         let loaded: HashSet<&OrderKey> = orders.iter().map(|order| &order.key).collect();
         let left = by_key.keys().filter(|key| !loaded.contains(*key));
         done.held = left.copied().cloned().collect();

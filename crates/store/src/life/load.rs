@@ -6,7 +6,6 @@ use domain::life::{Life, Wait};
 use domain::{AttemptNo, BusinessId, Epoch, Money, OrderCode, OrderKey, ProductCode, UnixMs};
 use uuid::Uuid;
 
-use super::held::Locking;
 use super::rows::{self, Ticket};
 use crate::StoreError;
 use crate::reads::order_state;
@@ -34,10 +33,13 @@ pub(super) struct Loaded {
 /// Which of the orders that are named are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
-    /// All of them.
+    /// All of them, each as soon as nobody else holds it.
     All,
-    /// Those that are not final. Of the others, a claim would only find that they are: each has a hint left in the queue that it overtook.
-    Open,
+    /// Those that nobody else holds.
+    Free,
+    /// Those that nobody else holds and that are not final. Of the others, a claim would only find that they are: each has a hint left in
+    /// the queue that it overtook.
+    FreeAndOpen,
 }
 
 /// The order keys as two arrays, as all statements of the set take them.
@@ -62,10 +64,9 @@ pub(super) async fn orders<'a>(
     tx: &Transaction<'_>,
     keys: impl IntoIterator<Item = &'a OrderKey>,
     which: Which,
-    locking: Locking,
 ) -> Result<Vec<Loaded>, StoreError> {
     let (businesses, codes) = arrays(keys);
-    let statement = tx.prepare_cached(lock_sql(which, locking)).await?;
+    let statement = tx.prepare_cached(lock_sql(which)).await?;
     let rows = tx.query(&statement, &[&businesses, &codes]).await?;
     let mut orders = rows.iter().map(order).collect::<Result<Vec<_>, _>>()?;
     // An order that was never claimed has no attempt, no doubt, and waits for its hint.
@@ -101,7 +102,7 @@ pub(super) async fn orders<'a>(
     Ok(orders)
 }
 
-fn lock_sql(which: Which, locking: Locking) -> &'static str {
+fn lock_sql(which: Which) -> &'static str {
     macro_rules! locked {
         ($which:literal, $how:literal) => {
             concat!(
@@ -116,11 +117,10 @@ fn lock_sql(which: Which, locking: Locking) -> &'static str {
             )
         };
     }
-    match (which, locking) {
-        (Which::All, Locking::Wait) => locked!("", ""),
-        (Which::All, Locking::Skip) => locked!("", "SKIP LOCKED"),
-        (Which::Open, Locking::Wait) => locked!("WHERE o.state < 2", ""),
-        (Which::Open, Locking::Skip) => locked!("WHERE o.state < 2", "SKIP LOCKED"),
+    match which {
+        Which::All => locked!("", ""),
+        Which::Free => locked!("", "SKIP LOCKED"),
+        Which::FreeAndOpen => locked!("WHERE o.state < 2", "SKIP LOCKED"),
     }
 }
 
