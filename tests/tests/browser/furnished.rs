@@ -1,9 +1,9 @@
 //! Something of every kind that a page may have to show.
 
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Connection, ConnectionProperties};
+use lapin::BasicProperties;
 use simulator::Item;
 
+use crate::broker::Broker;
 use crate::harness::{Scene, until};
 use crate::markup::push_failure;
 use crate::people::order_fuel;
@@ -59,15 +59,9 @@ async fn counts(scene: &Scene, table: &str, count: u32) {
 
 /// A message in a lane's queue that no worker can read.
 async fn say_nonsense(url: &str) {
-    let connection = Connection::connect(url, ConnectionProperties::default());
-    let connection = connection.await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    let confirms = channel.confirm_select(ConfirmSelectOptions::default());
-    confirms.await.unwrap();
-    let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
-    let body = b"order 01a2 <please>";
-    let queue = "refill.orders.mobile";
-    let sending = channel.basic_publish("".into(), queue.into(), options, body, properties);
-    sending.await.unwrap().await.unwrap();
-    connection.close(200, "done".into()).await.unwrap();
+    let broker = Broker::at(url).await;
+    let (queue, body) = ("refill.orders.mobile", b"order 01a2 <please>");
+    let put = broker.put(queue, BasicProperties::default(), body).await;
+    put.await.unwrap();
+    broker.leave().await;
 }

@@ -12,6 +12,8 @@
     reason = "a test stops at the first surprise; the harness serves other tests too"
 )]
 
+#[path = "../e2e/broker.rs"]
+mod broker;
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
 

@@ -14,6 +14,7 @@ mod bad_days;
 mod behaviours;
 mod bills;
 mod blocked_broker;
+mod broker;
 mod broker_rights;
 mod canary;
 mod cancel;

@@ -1,22 +1,19 @@
 //! Messages that could not be read: seen, sent back or dropped by people, and never lost on the way.
 
-use lapin::options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
+use lapin::BasicProperties;
+use lapin::options::{BasicAckOptions, BasicGetOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Connection, ConnectionProperties};
 use serde_json::Value;
 
+use crate::broker::Broker;
 use crate::harness::{Fleet, Ground, Merchant, Outside, Scene, until};
 
 const ORDERS: &str = "refill.orders.mobile";
 const PARKED: &str = "refill.parked";
 
 /// Each order's hint, as it lies in the lane's queue, is put aside as a worker that is too old for it would.
-async fn put_aside(url: &str) {
-    let properties = ConnectionProperties::default();
-    let connection = Connection::connect(url, properties).await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    let confirms = channel.confirm_select(ConfirmSelectOptions::default());
-    confirms.await.unwrap();
+async fn put_aside(broker: &Broker) {
+    let channel = &broker.channel;
     let hint = until(
         "the hint",
         async || {
@@ -36,12 +33,10 @@ async fn put_aside(url: &str) {
     let properties = BasicProperties::default()
         .with_message_id("parked/one".into())
         .with_headers(headers);
-    let options = BasicPublishOptions::default();
-    let sending = channel.basic_publish("".into(), PARKED.into(), options, &hint.data, properties);
-    sending.await.unwrap().await.unwrap();
+    let put = broker.put(PARKED, properties, &hint.data).await;
+    put.await.unwrap();
     let ack = channel.basic_ack(hint.delivery_tag, BasicAckOptions::default());
     ack.await.unwrap();
-    connection.close(200, "done".into()).await.unwrap();
 }
 
 /// With the rights of a deployment: the console's user may do this, and needs no more.
@@ -60,25 +55,22 @@ async fn a_hint_that_was_parked_goes_back_to_its_queue_and_its_order_is_done() {
         let servers = ground.servers.lock().await;
         servers.amqp_url().to_owned()
     };
-    let declared = async {
-        let connection = Connection::connect(&all, ConnectionProperties::default()).await;
-        let channel = connection.unwrap().create_channel().await.unwrap();
-        let mut arguments = FieldTable::default();
-        arguments.insert(
-            "x-queue-type".into(),
-            AMQPValue::LongString("quorum".into()),
-        );
-        let durable = lapin::options::QueueDeclareOptions {
-            durable: true,
-            ..Default::default()
-        };
-        channel
-            .queue_declare(PARKED.into(), durable, arguments)
-            .await
-            .unwrap();
+    let broker = Broker::at(&all).await;
+    let mut arguments = FieldTable::default();
+    arguments.insert(
+        "x-queue-type".into(),
+        AMQPValue::LongString("quorum".into()),
+    );
+    let durable = QueueDeclareOptions {
+        durable: true,
+        ..QueueDeclareOptions::default()
     };
-    declared.await;
-    put_aside(&all).await;
+    let declared = broker
+        .channel
+        .queue_declare(PARKED.into(), durable, arguments);
+    declared.await.unwrap();
+    put_aside(&broker).await;
+    broker.leave().await;
     // No sweeper brings it again.
     ground
         .ask("UPDATE timers SET due_at = now() + interval '1 day'")

@@ -1,8 +1,9 @@
 //! A hint may come more than once, and to several workers at once: each report is still claimed by one of them, and tried once.
 
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Connection, ConnectionProperties};
+use lapin::BasicProperties;
+use lapin::options::BasicGetOptions;
 
+use crate::broker::Broker;
 use crate::harness::{Fleet, Ground, Merchant, Outside, until};
 
 const REPORTS: &str = "refill.callbacks";
@@ -27,19 +28,14 @@ async fn a_report_whose_hint_comes_to_several_workers_at_once_is_tried_once() {
         let servers = ground.servers.lock().await;
         servers.amqp_url().to_owned()
     };
-    let connection = Connection::connect(&url, ConnectionProperties::default())
-        .await
-        .unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    let confirms = channel.confirm_select(ConfirmSelectOptions::default());
-    confirms.await.unwrap();
+    let broker = Broker::at(&url).await;
     let mut hints = vec![];
     while hints.len() < ORDERS {
         let taken = BasicGetOptions { no_ack: true };
         let hint = until(
             "a hint",
             async || {
-                let get = channel.basic_get(REPORTS.into(), taken);
+                let get = broker.channel.basic_get(REPORTS.into(), taken);
                 get.await.unwrap()
             },
             || fleet.log("fulfillment"),
@@ -54,9 +50,7 @@ async fn a_report_whose_hint_comes_to_several_workers_at_once_is_tried_once() {
     let mut sent = vec![];
     for hint in hints.iter().flat_map(|hint| [hint; WORKERS]) {
         let properties = BasicProperties::default();
-        let options = BasicPublishOptions::default();
-        let sending = channel.basic_publish("".into(), REPORTS.into(), options, hint, properties);
-        sent.push(sending.await.unwrap());
+        sent.push(broker.put(REPORTS, properties, hint).await);
     }
     for confirm in sent {
         confirm.await.unwrap();
@@ -64,5 +58,5 @@ async fn a_report_whose_hint_comes_to_several_workers_at_once_is_tried_once() {
     merchant.wait_for_all_reports(&outside).await;
     let tried = "SELECT count(*) || ' of ' || count(DISTINCT order_code) FROM callback_tries";
     assert_eq!(ground.ask(tried).await, format!("{ORDERS} of {ORDERS}"));
-    connection.close(200, "done".into()).await.unwrap();
+    broker.leave().await;
 }
