@@ -83,6 +83,23 @@ fn every_manifest_has_the_shape_of_its_kind() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// An overlay's file takes the place of the base's as a whole, so what it leaves out would be the default again.
+#[test]
+fn what_the_base_sets_every_overlay_sets() {
+    let file = root().join("deploy/kubernetes/base/refill.toml");
+    let base: toml::Table = std::fs::read_to_string(file).unwrap().parse().unwrap();
+    for (overlay, objects) in overlays() {
+        let text = named(&objects, "ConfigMap", "refill-settings")["data"]["refill.toml"].as_str();
+        let set: toml::Table = text.unwrap().parse().unwrap();
+        for (section, settings) in &base {
+            for (name, value) in settings.as_table().unwrap() {
+                let said = set.get(section).and_then(|section| section.get(name));
+                assert_eq!(said, Some(value), "{overlay}: {section}.{name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn every_pod_of_ours_is_one_image_without_any_right() {
     for (overlay, objects) in overlays() {
