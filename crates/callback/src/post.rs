@@ -18,9 +18,6 @@ use crate::names::{OpenAddresses, Unresolved};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Shorter than most servers keep an idle connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Idle connections kept to one merchant.
-const IDLE_PER_HOST: usize = 32;
-
 /// Why there is no HTTP client.
 #[derive(Debug, thiserror::Error)]
 pub enum NoClient {
@@ -46,10 +43,12 @@ pub(crate) struct Post {
 }
 
 impl Post {
-    /// `limit` is for one call in all; `name_servers` are asked for names, the system's if there are none.
+    /// `limit` is for one call in all, `at_once` how many may be on the way to one endpoint: as many connections are kept for the next ones.
+    /// `name_servers` are asked for names, the system's if there are none.
     pub(crate) fn new(
         catalogue: watch::Receiver<Arc<Catalogue>>,
         limit: Duration,
+        at_once: usize,
         name_servers: &[SocketAddr],
     ) -> Result<Self, NoClient> {
         let names = OpenAddresses::new(name_servers, catalogue.clone())?;
@@ -65,7 +64,7 @@ impl Post {
             .connect_timeout(CONNECT_TIMEOUT.min(limit))
             .timeout(limit)
             .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_PER_HOST)
+            .pool_max_idle_per_host(at_once)
             .build()?;
         Ok(Self { client, catalogue })
     }
@@ -146,14 +145,20 @@ fn failed(error: &reqwest::Error) -> Answer {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use domain::UnixMs;
+    use futures::future::join_all;
     use openapi::SignType;
     use simulator::{Misbehaviour, NameServer};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
+
+    /// To one endpoint.
+    const AT_ONCE: usize = 8;
 
     /// A client whose catalogue makes `open` an exception to the network rule.
     async fn client(names: &NameServer, open: &str) -> (Post, CancellationToken) {
@@ -163,7 +168,7 @@ mod tests {
         let mut catalogue = Catalogue::default();
         catalogue.platform.callback_allow = vec![open.parse().unwrap()];
         let (_, catalogue) = watch::channel(Arc::new(catalogue));
-        let post = Post::new(catalogue, Duration::from_secs(3), &[at]).unwrap();
+        let post = Post::new(catalogue, Duration::from_secs(3), AT_ONCE, &[at]).unwrap();
         (post, stop)
     }
 
@@ -184,6 +189,46 @@ mod tests {
         let at = listener.local_addr().unwrap();
         tokio::spawn(kind.run(listener, stop.clone()));
         at
+    }
+
+    /// Answers whatever is asked with a success, and counts the connections.
+    async fn count_connections(listener: TcpListener, count: Arc<AtomicUsize>) {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                let mut heard = vec![];
+                while stream.read_buf(&mut heard).await.is_ok_and(|read| read > 0) {
+                    if !heard.ends_with(b"{}") {
+                        continue;
+                    }
+                    heard.clear();
+                    let told = b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nsuccess";
+                    stream.write_all(told).await.unwrap();
+                }
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn reports_to_one_endpoint_take_their_predecessors_connection() {
+        let (post, stop) = client(&NameServer::default(), "127.0.0.1/32").await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let endpoint = tokio::spawn(count_connections(listener, Arc::clone(&connections)));
+        for _ in 0..AT_ONCE {
+            let together = (0..AT_ONCE).map(|_| sent(&post, &url));
+            for answer in join_all(together).await {
+                assert!(
+                    matches!(answer, Answer::Heard { status: 200, .. }),
+                    "{answer:?}"
+                );
+            }
+        }
+        let connections = connections.load(Ordering::Relaxed);
+        assert!(connections <= AT_ONCE, "{connections}");
+        endpoint.abort();
+        stop.cancel();
     }
 
     #[tokio::test]

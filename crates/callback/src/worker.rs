@@ -51,6 +51,7 @@ impl Worker {
         let post = Post::new(
             catalogue.clone(),
             settings.call_timeout(),
+            settings.max_in_flight_per_endpoint,
             &settings.name_servers,
         )?;
         Ok(Self {
