@@ -233,6 +233,7 @@ async fn refused_at_last(client: &MerchantClient, product: &str) -> String {
             }
             let said = (answer.http, answer.status, &answer.body["accepted"]);
             assert_eq!(said, (503, 1, &"no".into()), "{}", answer.body);
+            assert!(answer.retry_after.is_some(), "when to come back");
             Some(number)
         },
         String::new,

@@ -169,6 +169,39 @@ async fn a_caller_who_stops_talking_is_let_go_and_others_are_served() {
     scene.end().await;
 }
 
+/// Asks for something, and returns the first line of what is answered.
+async fn ask(stream: &mut TcpStream) -> String {
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    answer(stream).await
+}
+
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut heard = vec![0; 4096];
+    let read = stream.read(&mut heard).await.unwrap();
+    let heard = String::from_utf8_lossy(&heard[..read]);
+    heard.lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beyond_its_most_connections_the_door_lets_somebody_in_when_another_goes() {
+    let scene = Scene::start_with(&[("REFILL__INGRESS__MAX_CONNECTIONS", "2")]).await;
+    let address = scene.platform.openapi.trim_start_matches("http://");
+    let connect = async || TcpStream::connect(address).await.unwrap();
+    let (mut first, mut second, mut third) = (connect().await, connect().await, connect().await);
+    assert_eq!(ask(&mut first).await, "HTTP/1.1 404 Not Found");
+    assert_eq!(ask(&mut second).await, "HTTP/1.1 404 Not Found");
+    // A door that lets all in answers much sooner.
+    let waits = tokio::time::timeout(Duration::from_secs(2), ask(&mut third)).await;
+    assert!(waits.is_err(), "{waits:?}");
+    drop(first);
+    assert_eq!(answer(&mut third).await, "HTTP/1.1 404 Not Found");
+    drop((second, third));
+    scene.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_that_are_no_http_end_their_connection_only() {
     let mut scene = Scene::start().await;
