@@ -6,6 +6,7 @@
 mod admin;
 mod cli;
 mod command;
+mod files;
 mod logs;
 mod meters;
 mod presence;

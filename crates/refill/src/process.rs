@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::files;
 use crate::meters;
 use crate::presence;
 use crate::settings::Settings;
@@ -42,6 +43,7 @@ pub(crate) struct Process {
 impl Process {
     /// Connects. Waits for the database (the catalogue is read), not for the broker.
     pub(crate) async fn start(settings: Settings, role: &str) -> anyhow::Result<Self> {
+        files::take_all_allowed();
         let metrics = meters::keep(role)?;
         let spans = Spans::of(role, &settings.traces)?;
         let store = Store::new(&settings.store()?)?;

@@ -8,6 +8,7 @@ use store::Secrets;
 use tokio::net::TcpListener;
 
 use crate::admin::Admin;
+use crate::files;
 use crate::process::Process;
 use crate::readiness::Readiness;
 use crate::settings::Settings;
@@ -135,6 +136,7 @@ pub(crate) fn start_ingress(
     listener: TcpListener,
 ) -> anyhow::Result<SocketAddr> {
     let address = listener.local_addr()?;
+    files::see_that_there_is_room_for(process.settings.ingress.max_connections);
     let ingress = ingress::Ingress::new(
         process.settings.ingress.clone(),
         process.store.clone(),
