@@ -46,9 +46,12 @@ pub(crate) struct Flags {
     /// How long the modest load lasts, in each of its runs.
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
     modest: Duration,
-    /// Connections that say nothing, and as many that say one byte a second.
+    /// Connections that say nothing, and as many that say one byte a second, half of them of their head and half of their body.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(0..=4_000))]
     connections: u16,
+    /// How long the modest load lasts beside them: longer than the door waits for a head.
+    #[arg(long, default_value = "40s", value_parser = humantime::parse_duration)]
+    crowded: Duration,
 }
 
 struct Overload {
@@ -165,7 +168,7 @@ async fn unlimited(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::R
     let (beside_flood, flood) = side_by_side(&sends(&others), &sends(&flood)).await?;
     tracing::info!("the flood is over");
     let crowd = Crowd::gather(&roles.openapi_url, flags.connections.into()).await?;
-    let beside_crowd = steps::make(stage, roles, &others).await?;
+    let beside_crowd = steps::make(stage, roles, &loads.others_for(flags.crowded)).await?;
     let held_open = crowd.leave();
     Ok(Unlimited {
         capacity: [before, after],

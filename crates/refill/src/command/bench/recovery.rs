@@ -58,6 +58,8 @@ struct Recovery {
     /// From its fall on; the other calls from its return on.
     all_submits: u64,
     calls: Calls,
+    most_submits_a_second: u64,
+    /// Submits and queries.
     most_calls_a_second: u64,
 }
 
@@ -154,8 +156,13 @@ async fn recover(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Res
         failed: stage.received.summary().failed - failed_before,
         all_submits,
         calls: sum,
-        most_calls_a_second: since.iter().map(|calls| calls.submits).max().unwrap_or(0),
+        most_submits_a_second: most(&since, |calls| calls.submits),
+        most_calls_a_second: most(&since, |calls| calls.submits + calls.queries),
     })
+}
+
+fn most(calls: &[Calls], of: fn(&Calls) -> u64) -> u64 {
+    calls.iter().map(of).max().unwrap_or(0)
 }
 
 fn submits(calls: &[Calls]) -> u64 {
@@ -188,6 +195,7 @@ impl Recovery {
             "card_rate_per_second": self.flags.rate,
             "supplier_takes_per_second": self.flags.rate / 2,
             "most_calls_per_second": self.most_calls_a_second,
+            "most_submits_per_second": self.most_submits_a_second,
             "orders": self.orders,
             "failed": self.failed,
             "submits": self.calls.submits,
@@ -218,6 +226,7 @@ impl Recovery {
             Some(f64::from(self.flags.rate / 2)),
         );
         row("most calls in one second", whole(self.most_calls_a_second));
+        row("… submits", whole(self.most_submits_a_second));
         row("submits since its return", whole(self.calls.submits));
         row("… refused", whole(self.calls.refused));
         row(

@@ -16,6 +16,8 @@ use super::stage::Stage;
 const PATH: &str = "/v1/openapi/order/batch";
 /// Before a batch that was refused is sent again.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// So many of the batches that were refused for good are looked for afterwards.
+const LOOKED_FOR: usize = 100;
 
 /// What came of an offer.
 pub(super) struct Sent {
@@ -27,10 +29,12 @@ pub(super) struct Sent {
     pub(super) accepted: Vec<Accepted>,
     /// From a request to the answer that refused it.
     pub(super) refusals: Latencies,
-    /// Orders of batches that were refused for good.
-    pub(super) refused_orders: u32,
-    /// Batches without an answer.
+    /// The batches that were refused for good.
+    refused: Vec<Planned>,
+    /// Batches without an answer that says whether they were stored.
     pub(super) unanswered: u32,
+    /// Of each account.
+    clients: Vec<MerchantClient>,
 }
 
 /// One batch that was answered 0.
@@ -53,6 +57,26 @@ impl Sent {
     /// Orders that were accepted.
     pub(super) fn orders(&self) -> u32 {
         self.accepted.iter().map(|a| a.batch.items).sum()
+    }
+
+    /// Orders of batches that were refused for good.
+    pub(super) fn refused_orders(&self) -> u32 {
+        self.refused.iter().map(|batch| batch.items).sum()
+    }
+
+    /// Asks for some of what was refused: the contract promises that nothing of it was stored.
+    pub(super) async fn ensure_refused_is_nowhere(&self) -> anyhow::Result<()> {
+        let apart = self.refused.len().div_ceil(LOOKED_FOR).max(1);
+        for batch in self.refused.iter().step_by(apart) {
+            let number = biz_code(&self.run, batch.number, 0);
+            let answer = self.clients[batch.account].order(&number).await?;
+            let body = answer.body;
+            anyhow::ensure!(
+                answer.status == 7,
+                "order {number} was refused, and yet is: {body}"
+            );
+        }
+        Ok(())
     }
 
     /// From the start to the last acceptance.
@@ -134,8 +158,9 @@ impl<'a> Load<'a> {
             began_us: now_us(),
             accepted: Vec::with_capacity(self.plan.len()),
             refusals: Latencies::new()?,
-            refused_orders: 0,
+            refused: vec![],
             unanswered: 0,
+            clients: self.clients,
         };
         let began = Instant::now();
         for batch in self.plan {
@@ -147,7 +172,7 @@ impl<'a> Load<'a> {
             let start = due.unwrap_or_else(Instant::now);
             let parcel = match signed.next() {
                 Some(parcel) => parcel,
-                None => pack(offer, &sent.run, &self.clients, batch),
+                None => pack(offer, &sent.run, &sent.clients, batch),
             };
             sending.spawn(async move {
                 let ended = parcel.deliver(start).await;
@@ -184,7 +209,7 @@ impl Sent {
                     answered,
                 });
             }
-            End::Refused => self.refused_orders += ended.batch.items,
+            End::Refused => self.refused.push(ended.batch),
             End::Unanswered => self.unanswered += 1,
         }
     }
@@ -227,15 +252,28 @@ impl Parcel {
             let headers = headers.unwrap_or_else(|| self.client.sign(&self.body));
             let sent = Instant::now();
             let answer = self.client.post_signed(PATH, &headers, &self.body).await;
-            match answer.map(|answer| (answer.status, answer.body)) {
-                Ok((0, _)) => break End::Accepted(start.elapsed()),
-                // Shed: nothing was stored, which the contract promises.
-                Ok((1 | 98, _)) => refusals.push(sent.elapsed()),
-                Ok((_, body)) => anyhow::bail!("batch {} was answered {body}", self.batch.number),
-                Err(_) if self.refused == Refused::Dropped => break End::Unanswered,
+            let dropped = self.refused == Refused::Dropped;
+            match answer {
+                Ok(answer) if answer.status == 0 => break End::Accepted(start.elapsed()),
+                // Shed: nothing was stored, which the contract promises, and the door says when to come back.
+                Ok(answer) if answer.status == 1 => {
+                    let (number, body) = (self.batch.number, answer.body);
+                    anyhow::ensure!(
+                        answer.retry_after.is_some(),
+                        "batch {number} was refused without a time to come back: {body}"
+                    );
+                    refusals.push(sent.elapsed());
+                }
+                // Whether it was stored nobody knows; sent again by its number, it is told.
+                Ok(answer) if answer.status == 98 && !dropped => {}
+                Ok(answer) if answer.status == 98 => break End::Unanswered,
+                Ok(answer) => {
+                    anyhow::bail!("batch {} was answered {}", self.batch.number, answer.body)
+                }
+                Err(_) if dropped => break End::Unanswered,
                 Err(error) => return Err(error.into()),
             }
-            if self.refused == Refused::Dropped {
+            if dropped {
                 break End::Refused;
             }
             tokio::time::sleep(AGAIN_AFTER).await;

@@ -72,6 +72,7 @@ pub(super) async fn told(
     sent: Sent,
 ) -> anyhow::Result<Step> {
     let delivered = delivered(stage, &sent, offer.shares.len()).await?;
+    sent.ensure_refused_is_nowhere().await?;
     let offered = match offer.pace {
         Pace::PerSecond { rate, .. } => f64::from(rate),
         Pace::AtOnce(_) => per_second(offer.orders, sent.accepted_within()),
@@ -82,9 +83,9 @@ pub(super) async fn told(
         taken: per_second(sent.orders(), sent.accepted_within().max(lasts)),
         finished: None,
         accepted: accepted(&sent)?.all,
-        refused_share: f64::from(sent.refused_orders) / f64::from(offer.orders.max(1)),
-        refusals: sent.refusals,
+        refused_share: f64::from(sent.refused_orders()) / f64::from(offer.orders.max(1)),
         unanswered: sent.unanswered,
+        refusals: sent.refusals,
         delivered,
         peak_mb: memory::peaks(&roles.processes()),
     })

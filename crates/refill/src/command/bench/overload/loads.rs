@@ -48,11 +48,15 @@ impl Loads {
     }
 
     pub(super) fn others(&self) -> Offer {
-        self.modest(MODEST)
+        self.others_for(self.lasts)
+    }
+
+    pub(super) fn others_for(&self, lasts: Duration) -> Offer {
+        self.modest(MODEST, lasts)
     }
 
     pub(super) fn others_at_a_third(&self) -> Offer {
-        self.modest(MODEST_AT_A_THIRD)
+        self.modest(MODEST_AT_A_THIRD, self.lasts)
     }
 
     pub(super) fn large(&self) -> Offer {
@@ -78,13 +82,13 @@ impl Loads {
     }
 
     /// From all but the first, as a part of the capacity.
-    fn modest(&self, part: f64) -> Offer {
+    fn modest(&self, part: f64, lasts: Duration) -> Offer {
         let others = Offer {
             shares: [0.0].into_iter().chain(zipf(ACCOUNTS - 1, 0.0)).collect(),
             sizes: vec![MODEST_BATCH],
             ..self.even.clone()
         };
-        steps::offer(&others, self.does * part, self.lasts)
+        steps::offer(&others, self.does * part, lasts)
     }
 
     fn of_one(&self, per_second: f64) -> Offer {

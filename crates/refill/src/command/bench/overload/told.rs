@@ -87,10 +87,20 @@ impl Overload {
             .map(|c| c.orders_per_second)
     }
 
-    /// What was done under overload, as a part of the capacity before it and after it.
+    /// What was done under overload, as a part of the capacity before it and after it, which are the machine's at two moments.
     fn goodput(&self) -> f64 {
         let [before, after] = self.capacities();
-        2.0 * self.unlimited.over.finished.unwrap_or_default() / (before + after)
+        2.0 * self.done() / (before + after)
+    }
+
+    /// As a part of the larger of the two.
+    fn goodput_of_peak(&self) -> f64 {
+        let [before, after] = self.capacities();
+        self.done() / before.max(after)
+    }
+
+    fn done(&self) -> f64 {
+        self.unlimited.over.finished.unwrap_or_default()
     }
 
     /// What a refusal cost, to an answer that nothing was done for.
@@ -135,6 +145,7 @@ impl Overload {
             ("capacity_per_second", json!(round(before))),
             ("capacity_after_per_second", json!(round(after))),
             ("goodput_of_capacity", json!(round(self.goodput()))),
+            ("goodput_of_peak", json!(round(self.goodput_of_peak()))),
             ("bare_answers", self.unlimited.bare.json()),
             (
                 "refusals_to_bare_answers_p99_ratio",
@@ -184,8 +195,9 @@ impl Overload {
         let ms = |quantile| self.unlimited.bare.ms(quantile).unwrap_or(f64::NAN);
         let mut lines = vec![
             format!(
-                "done under overload: {:.2} of the capacity, {before:.0} a second before it and {after:.0} after",
+                "done under overload: {:.2} of the capacity, {before:.0} a second before it and {after:.0} after; {:.2} of the larger",
                 self.goodput(),
+                self.goodput_of_peak(),
             ),
             format!(
                 "an answer that nothing is done for, meanwhile: p50 {:.1} ms, p99 {:.1} ms; a refusal's p99, to its: {:.2}",
