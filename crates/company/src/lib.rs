@@ -4,7 +4,7 @@
 //! Depends on nothing of Refill. [`gather`] is most of it; `fulfillment/src/lane.rs` and `callback/src/hints.rs` gather hints, the two
 //! `recorder.rs` what was heard. [`expect`] is for those who know that others are on their way: `fulfillment/src/recorder.rs` sees the calls
 //! that run. [`Rest`] and [`pause_of_each`] are for those who do the same: `Rest` between sets of hints and of what was heard, the other for
-//! the two `due.rs`, `fulfillment/src/sweeper.rs`, `callback/src/overtaking.rs` and `callback/src/recorder.rs`.
+//! the two `due.rs`, `callback/src/overtaking.rs` and `callback/src/recorder.rs`.
 
 use std::time::Duration;
 

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use domain::{Lane, OrderKey};
 use futures::future::join_all;
 use queue::{ConsumerHandle, PublisherHandle, QueueName};
-use store::{Share, Store, StoreError, Unannounced, Waiting};
-use tokio::sync::watch;
+use store::{Store, StoreError, Unannounced, Waiting};
 use tokio_util::sync::CancellationToken;
 use traces::{Kind, Span, TraceParent};
 
@@ -26,25 +25,24 @@ pub(crate) struct Sweeper {
     pub(crate) publisher: PublisherHandle,
     pub(crate) consumer: ConsumerHandle,
     pub(crate) every: Duration,
-    /// How many workers sweep.
-    pub(crate) share: watch::Receiver<Share>,
     pub(crate) size: usize,
 }
 
 impl Sweeper {
     /// Runs until `shutdown`.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
+        let mut ticks = tokio::time::interval(self.every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 swept = self.sweep() => if let Err(error) = swept {
                     tracing::warn!(%error, "sweep ended early");
                 },
-            }
-            let workers = self.share.borrow().of;
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(company::pause_of_each(workers, self.every)) => {}
             }
         }
     }

@@ -111,7 +111,6 @@ impl Worker {
                 publisher: self.publisher.clone(),
                 consumer: self.consumer.clone(),
                 every: self.settings.sweep_every(),
-                share: share.clone(),
                 size: self.settings.sweep_size.max(1),
             }
             .run(shutdown.clone()),
