@@ -77,6 +77,12 @@ impl DueLoop {
     }
 
     async fn look_at(&self, lane: &Lane, patient: bool, shutdown: &CancellationToken) -> bool {
+        let desk = self.dispatch.desk();
+        let mut first = desk.first_choices(lane).into_iter();
+        // One worker at least has a part of all of them: here they would only be put off once more.
+        if first.any(|counter| counter.limits.are_others()) {
+            return false;
+        }
         let limit = i64::try_from(self.claim_size).unwrap_or(i64::MAX);
         let mut due = match self.dispatch.store.due_orders(lane, limit).await {
             Ok(due) if due.is_empty() => return false,
@@ -86,7 +92,6 @@ impl DueLoop {
                 return false;
             }
         };
-        let desk = self.dispatch.desk();
         let reserved = self.room(lane, &desk, due.len(), patient).await;
         let room: usize = reserved.values().map(Reservation::len).sum();
         // The next look waits for room in line: what would be put off meanwhile may have it in a moment.

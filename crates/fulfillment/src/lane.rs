@@ -120,15 +120,17 @@ impl LaneLoop {
         }
     }
 
-    /// Room at the suppliers that this lane's orders go to first, as much as all of them have; at the others what is there.
-    /// `None`: shutdown.
+    /// Room at the suppliers that this lane's orders go to first, as much as all of them have; at the others what is there. Where this
+    /// worker has no part of one, its orders are put off by the claim, for a worker that has. `None`: shutdown.
     async fn room(&self, desk: &Desk, shutdown: &CancellationToken) -> Option<(Reserved, usize)> {
         let reserving = async {
             let mut room = self.claim_size;
             let mut reserved = Reserved::new();
             for counter in desk.first_choices(&self.lane) {
                 let reservation = counter.limits.reserve(self.claim_size).await;
-                room = room.min(reservation.len());
+                if reservation.len() > 0 {
+                    room = room.min(reservation.len());
+                }
                 reserved.insert(counter.id().clone(), reservation);
             }
             if reserved.is_empty() {

@@ -65,7 +65,15 @@ impl Limits {
         }))
     }
 
-    /// Waits until calls may begin that are worth a claim, then takes up to `most`.
+    /// Whether the fleet has more workers than this supplier takes calls, and this is one of those that have no part of them.
+    pub(crate) fn are_others(&self) -> bool {
+        let share = *self.0.share.borrow();
+        let has_part = |limit| share.part_of(limit) > 0;
+        let calls = has_part(self.0.max_in_flight) && (self.0.rate == 0 || has_part(self.0.rate));
+        share.has_a_place() && !calls
+    }
+
+    /// Waits until calls may begin that are worth a claim, then takes up to `most`; none, where all of them are others'.
     pub(crate) async fn reserve(&self, most: usize) -> Reservation {
         let _turn = self.0.line.lock().await;
         loop {
@@ -74,7 +82,7 @@ impl Limits {
             // Counted from here on: what is freed between the try and the wait is not missed.
             freed.as_mut().enable();
             let taken = self.try_reserve(most);
-            if taken.len() > 0 {
+            if taken.len() > 0 || self.are_others() {
                 return taken;
             }
             let _ = tokio::time::timeout(self.look_again_in(), freed).await;
@@ -87,7 +95,9 @@ impl Limits {
         let mut state = self.state();
         let limit = state.pace.of(share.part_of(self.0.max_in_flight)) as usize;
         let free = limit.saturating_sub(state.in_flight).min(most);
-        let calls = if self.0.rate == 0 {
+        let calls = if self.are_others() {
+            0
+        } else if self.0.rate == 0 {
             free
         } else {
             let per_second = state.pace.of(share.part_of(self.0.rate));
@@ -246,6 +256,40 @@ mod tests {
         sender.send_replace(Share::NOTHING);
         drop(running);
         assert_eq!(limits.try_reserve(10).len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_without_a_part_waits_for_none() {
+        let (sender, share) = watch::channel(Share { index: 1, of: 2 });
+        for limits in [
+            Limits::new(1, 0, share.clone()),
+            Limits::new(1, 10, share.clone()),
+            Limits::new(10, 1, share.clone()),
+        ] {
+            assert_eq!(limits.reserve(5).await.len(), 0);
+            sender.send_replace(Share::WHOLE);
+            let held = limits.reserve(5).await;
+            assert_eq!(held.len(), 1);
+            let loses_it = async {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                sender.send_replace(Share { index: 1, of: 2 });
+            };
+            let (taken, ()) = tokio::join!(limits.reserve(5), loses_it);
+            assert_eq!(taken.len(), 0);
+            drop(held);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_that_has_no_place_yet_waits_for_its_part() {
+        let (sender, share) = watch::channel(Share::NOTHING);
+        let limits = Limits::new(4, 0, share);
+        let gets_it = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            sender.send_replace(Share { index: 1, of: 2 });
+        };
+        let (taken, ()) = tokio::join!(limits.reserve(5), gets_it);
+        assert_eq!(taken.len(), 2);
     }
 
     #[tokio::test]

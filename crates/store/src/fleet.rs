@@ -34,9 +34,15 @@ impl Share {
     /// Nothing of it.
     pub const NOTHING: Self = Self { index: 1, of: 1 };
 
+    /// Whether this process is one of those that share. One that is not yet, or not any more, has no part of anything; one that is may have
+    /// no part of a limit that is smaller than the fleet.
+    pub const fn has_a_place(self) -> bool {
+        self.index < self.of
+    }
+
     /// This process's part of `limit`: the parts of all processes add up to it.
     pub const fn part_of(self, limit: u32) -> u32 {
-        if self.index >= self.of {
+        if !self.has_a_place() {
             return 0;
         }
         limit / self.of + if self.index < limit % self.of { 1 } else { 0 }

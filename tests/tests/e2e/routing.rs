@@ -8,7 +8,7 @@ use serde_json::Value;
 use simulator::Item;
 
 use crate::harness::process::{ended, tell_to_stop};
-use crate::harness::{Scene, until};
+use crate::harness::{Fleet, Ground, Merchant, Outside, Scene, until};
 
 /// What `refill supplier list --json` says.
 fn suppliers(scene: &Scene) -> Value {
@@ -221,4 +221,41 @@ async fn two_workers_together_call_a_supplier_no_more_than_it_takes() {
     )
     .await;
     scene.end().await;
+}
+
+/// Some of the workers have no part of what it takes, and the broker gives them hints all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supplier_that_takes_less_than_one_call_of_each_worker_gets_every_order() {
+    let ground = Ground::own().await;
+    let outside = Outside::start().await;
+    let mut fleet = Fleet::prepare(&ground).await;
+    fleet.furnish(&outside);
+    let file = fleet.write_catalogue(&outside);
+    let narrow = std::fs::read_to_string(&file).unwrap();
+    let narrower = narrow.replace("max_in_flight = 6", "max_in_flight = 1");
+    std::fs::write(&file, narrower).unwrap();
+    fleet.done("catalog", &["catalog", "import", &file]);
+    for role in [
+        "ingress",
+        "callback",
+        "fulfillment",
+        "fulfillment",
+        "fulfillment",
+    ] {
+        fleet.start(role, &[]).await;
+    }
+    let know = || fleet.log("fulfillment").matches("workers=3").count() == 3;
+    until(
+        "each worker's share",
+        async || know().then_some(()),
+        || fleet.log("fulfillment"),
+    )
+    .await;
+    let mut merchant = Merchant::new(&fleet.openapi, &outside);
+    let item = |n| Item::new(format!("narrow-{n}"), format!("138000000{n:02}"));
+    let items: Vec<_> = (0..12).map(item).collect();
+    merchant.order_items("narrow", "NARROW", &items).await;
+    merchant.wait_for_all_reports(&outside).await;
+    let log = fleet.log("fulfillment");
+    assert!(!log.contains("lost hints"), "nobody kept a hint: {log}");
 }
