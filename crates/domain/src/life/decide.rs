@@ -93,17 +93,21 @@ fn claim(life: &Life, world: &World<'_>) -> Decision {
 
 /// A person decides, unless the supplier finds its voice again first.
 fn ask_in_doubt(life: &Life, world: &World<'_>) -> Decision {
-    let asked = life
-        .live_attempt()
-        .filter(|_| life.wait != Wait::Nothing)
-        .filter(|attempt| (world.card)(&attempt.supplier).is_some_and(SupplierCard::can_query));
-    let Some(attempt) = asked else {
+    if life.wait == Wait::Nothing {
         return Decision::Ignore(Ignored::InDoubt);
-    };
+    }
+    let can_be_asked =
+        |attempt: &&Attempt| (world.card)(&attempt.supplier).is_some_and(SupplierCard::can_query);
     let mut change = life.unchanged();
     change.doubt = Doubt::Keep;
-    change.claimed(world);
-    change.call = Some(Call::Query(attempt.no));
+    match life.live_attempt().filter(can_be_asked) {
+        Some(attempt) => {
+            change.claimed(world);
+            change.call = Some(Call::Query(attempt.no));
+        }
+        // Not any more, since its supplier's card was changed.
+        None => change.wait = Wait::Nothing,
+    }
     change.into()
 }
 

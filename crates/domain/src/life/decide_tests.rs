@@ -479,6 +479,14 @@ fn what_is_in_doubt_is_asked_after_now_and_then_and_stays_in_doubt_until_an_end_
     let mut silent = submitted("never", AttemptState::Unknown, 9_000);
     silent.wait = Wait::Check(NOW);
     assert_eq!(change_of(&silent, &Event::Claim, &[]).wait, Wait::Nothing);
+    // Nor is one looked at for ever that could be asked until its supplier's card was changed.
+    silent.in_doubt = true;
+    for wait in [Wait::Check(NOW), Wait::Lease(NOW)] {
+        silent.wait = wait;
+        let left = change_of(&silent, &Event::Claim, &[]);
+        assert_eq!((left.doubt, left.wait), (Doubt::Keep, Wait::Nothing));
+        assert_eq!(left.call, None);
+    }
 }
 
 #[test]
