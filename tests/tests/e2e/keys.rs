@@ -204,3 +204,48 @@ async fn secrets_rest_sealed_and_are_sealed_anew_while_the_platform_runs() {
     scene.platform.check();
     scene.ground.clear().await;
 }
+
+/// Nor is it looked at again and again meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_signed_waits_for_its_time_and_not_only_for_a_slot() {
+    const REPORTS: usize = 100;
+    let mut scene = Scene::start().await;
+    scene
+        .ground
+        .ask("UPDATE platform_keys SET not_after = now()")
+        .await;
+    let bump =
+        "UPDATE platform SET catalogue_version = catalogue_version + 1 RETURNING catalogue_version";
+    let version = scene.ground.ask(bump).await;
+    let line = format!("version={version} ");
+    let taken_up = async || scene.platform.log().contains(&line).then_some(());
+    until("the catalogue", taken_up, || line.clone()).await;
+    scene.merchant.order("unsigned", REPORTS).await;
+    let claimed = "SELECT count(*) FROM callbacks WHERE epoch > 0";
+    let all_claimed =
+        async || (scene.ground.ask(claimed).await == REPORTS.to_string()).then_some(());
+    until("a claim of each", all_claimed, String::new).await;
+    // Time passes: another account's orders come and are reported.
+    let old =
+        MerchantClient::md5(&scene.platform.openapi, MERCHANT, "old", MERCHANT_MD5_KEY).unwrap();
+    for n in 0..5 {
+        let number = format!("old-{n}");
+        let items = [Item::new(&number, "13800000001")];
+        let answer = old.batch(&number, "MOBILE50", None, &items).await.unwrap();
+        assert_eq!(answer.status, 0, "{}", answer.body);
+        let delivered = "SELECT count(*) FROM callbacks WHERE state = 2 AND business_id = 'old' AND NOT of_batch";
+        let reported =
+            async || (scene.ground.ask(delivered).await == (n + 1).to_string()).then_some(());
+        until("its report", reported, String::new).await;
+    }
+    let tried = scene
+        .ground
+        .ask("SELECT count(*) FROM callback_tries WHERE business_id <> 'old'")
+        .await;
+    let tried: usize = tried.parse().unwrap();
+    assert!(
+        tried <= 3 * REPORTS,
+        "{REPORTS} reports were taken up {tried} times"
+    );
+    scene.platform.kill();
+}

@@ -169,8 +169,9 @@ fn locked_due_first(line: Line) -> String {
     )
 }
 
-/// That a report `c` may be sent now: its time has come, or it is a first try, whose hint may come at any time.
-const MAY_GO: &str = "(c.due_at <= now() OR c.state = 0 AND c.tries = 0 AND c.round = 1)";
+/// That a report `c` may be sent now: its time has come, or nobody has claimed it yet, and its hint may come at any time. (One that was not
+/// charged has no tries either, and waits.)
+const MAY_GO: &str = "(c.due_at <= now() OR c.state = 0 AND c.epoch = 0 AND c.round = 1)";
 
 /// What is said of the rows `c` of `callbacks`.
 fn what_of(rows: &str) -> String {
