@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use retry::Backoff;
-use store::Store;
 use store::callbacks::{Next, Tried};
+use store::life::Locking;
+use store::{Store, StoreError};
 use tokio::sync::mpsc;
 
 use crate::fleet::Fleet;
@@ -33,13 +34,21 @@ impl Recorder {
         }
     }
 
-    /// Tries until it is recorded: nobody else knows what the merchant answered. What the database refuses for itself is left to the
-    /// lease, which sends the report once more: merchants expect that.
+    /// Tries until it is recorded: nobody else knows what the merchant answered. What the database refuses for itself, and what somebody
+    /// keeps locked, is left to the lease, which sends the report once more: merchants expect that.
     async fn record(&self, set: &[Tried]) {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+        let mut locking = Locking::Wait;
         loop {
-            match self.store.record_tries(set).await {
+            match self.store.record_tries(set, locking).await {
                 Ok(_) => return,
+                Err(StoreError::Locked) if locking == Locking::Wait => {
+                    tracing::warn!(
+                        reports = set.len(),
+                        "somebody keeps some of these reports locked, their leases bring them back"
+                    );
+                    locking = Locking::Skip;
+                }
                 Err(error) if error.is_passing() => {
                     let delay = backoff.next_delay();
                     tracing::warn!(%error, reports = set.len(), delay_ms = delay.as_millis(), "not recorded yet, tried again");

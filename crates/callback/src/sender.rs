@@ -125,7 +125,6 @@ impl Sender {
         let took = began.elapsed();
         let reach = answer.reach();
         let heard = self.slots.heard(&slot, reach, took, Instant::now());
-        drop(slot);
         let judged = judge(answer, report.try_no, heard.ours);
         span.note("outcome", judged.outcome);
         if judged.next != Next::Delivered {
@@ -153,6 +152,8 @@ impl Sender {
         };
         // Closed only when the recorder was given up at the end; the lease then brings the report back.
         let _ = self.tried.send(tried).await;
+        // Held until then: while nothing can be recorded, nothing more is sent.
+        drop(slot);
         self.tell(&report.endpoint, heard, reason.trim()).await;
     }
 

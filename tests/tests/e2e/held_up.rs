@@ -27,12 +27,20 @@ struct Forgotten {
 
 impl Forgotten {
     async fn looks_at_kept(scene: &Scene) -> Self {
+        let kept = "SELECT held FROM balances WHERE business_id LIKE 'kept-%' ORDER BY business_id FOR UPDATE";
+        Self::looks_at(scene, kept).await
+    }
+
+    /// Keeps what this finds.
+    async fn looks_at(scene: &Scene, what: &str) -> Self {
         let mut config: tokio_postgres::Config = scene.ground.database_url.parse().unwrap();
         config.application_name(FORGOTTEN);
         let (client, connection) = config.connect(NoTls).await.unwrap();
         let connection = tokio::spawn(async move { drop(connection.await) });
-        let lock = "BEGIN; SELECT held FROM balances WHERE business_id LIKE 'kept-%' ORDER BY business_id FOR UPDATE";
-        client.batch_execute(lock).await.unwrap();
+        client
+            .batch_execute(&format!("BEGIN; {what}"))
+            .await
+            .unwrap();
         Self { client, connection }
     }
 
@@ -192,5 +200,44 @@ async fn only_accounts_whose_balance_somebody_keeps_locked_wait() {
         all_named(log, "is recorded, its rows are free")
     })
     .await;
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_somebody_keeps_locked_stops_nobody_elses_record() {
+    let mut scene = Scene::start().await;
+    // Its merchant takes half a second.
+    let unhurried = format!("http://{}/unhurried/callback", scene.outside.merchant);
+    let items = [Item::new("locked", "13800000001")];
+    let client = scene.merchant.client.clone();
+    let batch = client.batch("locked", "MOBILE50", Some(&unhurried), &items);
+    assert_eq!(batch.await.unwrap().status, 0);
+    let on_its_way = "SELECT count(*) FROM callbacks WHERE state = 1";
+    let sent = async || (scene.ground.ask(on_its_way).await == "1").then_some(());
+    until("a report on its way", sent, String::new).await;
+    let forgotten = Forgotten::looks_at(&scene, "SELECT 1 FROM callbacks FOR UPDATE").await;
+    let locked = "SELECT state FROM callbacks";
+    assert_eq!(scene.ground.ask(locked).await, "1", "not yet recorded");
+
+    scene.merchant.order("others", 20).await;
+    scene.merchant.wait_for_all_reports(&scene.outside).await;
+    let recorded = "SELECT count(*) FROM callbacks WHERE state = 2";
+    let all = async || (scene.ground.ask(recorded).await == "20").then_some(());
+    until("the others' records", all, || scene.platform.log_tail()).await;
+
+    forgotten.ends().await;
+    let all = async || {
+        // The lease ends now.
+        scene
+            .ground
+            .ask("UPDATE callbacks SET due_at = now() WHERE state = 1")
+            .await;
+        (scene.ground.ask(recorded).await == "21").then_some(())
+    };
+    until("its record", all, || scene.platform.log_tail()).await;
+    scene
+        .merchant
+        .ordered
+        .push(("locked".into(), "13800000001".into()));
     scene.end().await;
 }

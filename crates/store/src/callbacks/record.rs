@@ -5,31 +5,36 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::{Next, Tried};
+use crate::life::Locking;
 use crate::session::in_ms;
 use crate::transaction::last;
 use crate::{Store, StoreError};
 
 impl Store {
-    /// Records what tries came to. Returns how many reports moved: one whose claim has been followed by another does not.
-    /// Safe to repeat.
-    pub async fn record_tries(&self, tried: &[Tried]) -> Result<u64, StoreError> {
+    /// Records what tries came to; where locks are not waited for, nothing of those whose report another transaction holds. Returns how many
+    /// reports moved: one whose claim has been followed by another does not. Safe to repeat.
+    pub async fn record_tries(&self, tried: &[Tried], locking: Locking) -> Result<u64, StoreError> {
         if tried.is_empty() {
             return Ok(0);
         }
         let mut contended = 0;
         loop {
-            match self.record_tries_once(tried).await {
+            match self.record_tries_once(tried, locking).await {
                 Err(StoreError::Contended(_)) if contended < 5 => contended += 1,
                 other => return other,
             }
         }
     }
 
-    async fn record_tries_once(&self, tried: &[Tried]) -> Result<u64, StoreError> {
+    async fn record_tries_once(
+        &self,
+        tried: &[Tried],
+        locking: Locking,
+    ) -> Result<u64, StoreError> {
         let rows = Rows::of(tried);
         self.bounded(async {
             let session = self.session().await?;
-            let statement = session.client().prepare_cached(RECORD).await?;
+            let statement = session.client().prepare_cached(&record(locking)).await?;
             let columns = rows.columns();
             let recording = session.client().execute(&statement, &columns);
             let moved = last(recording, "report record").await?;
@@ -42,21 +47,32 @@ impl Store {
 
 /// The facts about each try, whatever has become of its report since; and what follows, for those reports whose claim is still in force.
 /// One statement, so it is a transaction by itself.
-const RECORD: &str = "WITH tried AS MATERIALIZED (
-         SELECT * FROM unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::smallint[], $6::text[], $7::text[], $8::text[],
-                              $9::boolean[], $10::smallint[], $11::bigint[], $12::boolean[])
-             AS d (business_id, order_code, epoch, duration_ms, http_status, outcome, detail, fault, charged, state, wait_ms, unreached)
-     ), noted AS (
-         UPDATE callback_tries t SET duration_ms = d.duration_ms, http_status = d.http_status, outcome = d.outcome,
-                detail = d.detail, fault = d.fault, charged = d.charged
-         FROM tried d WHERE t.business_id = d.business_id AND t.order_code = d.order_code AND t.epoch = d.epoch
-     )
-     UPDATE callbacks c
-     SET state = d.state, unreached = d.unreached, tries = c.tries - CASE WHEN d.charged THEN 0 ELSE 1 END,
-         due_at = CASE WHEN d.state = 0 THEN now() + d.wait_ms * interval '1 millisecond' END,
-         delivered_at = CASE WHEN d.state = 2 THEN now() ELSE c.delivered_at END
-     FROM tried d
-     WHERE c.business_id = d.business_id AND c.order_code = d.order_code AND c.epoch = d.epoch AND c.state = 1";
+fn record(locking: Locking) -> String {
+    let free = match locking {
+        Locking::Wait => "",
+        Locking::Skip => {
+            "JOIN callbacks c ON c.business_id = d.business_id AND c.order_code = d.order_code FOR UPDATE OF c SKIP LOCKED"
+        }
+    };
+    format!(
+        "WITH tried AS MATERIALIZED (
+             SELECT d.* FROM unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::smallint[], $6::text[], $7::text[], $8::text[],
+                                    $9::boolean[], $10::smallint[], $11::bigint[], $12::boolean[])
+                 AS d (business_id, order_code, epoch, duration_ms, http_status, outcome, detail, fault, charged, state, wait_ms, unreached)
+             {free}
+         ), noted AS (
+             UPDATE callback_tries t SET duration_ms = d.duration_ms, http_status = d.http_status, outcome = d.outcome,
+                    detail = d.detail, fault = d.fault, charged = d.charged
+             FROM tried d WHERE t.business_id = d.business_id AND t.order_code = d.order_code AND t.epoch = d.epoch
+         )
+         UPDATE callbacks c
+         SET state = d.state, unreached = d.unreached, tries = c.tries - CASE WHEN d.charged THEN 0 ELSE 1 END,
+             due_at = CASE WHEN d.state = 0 THEN now() + d.wait_ms * interval '1 millisecond' END,
+             delivered_at = CASE WHEN d.state = 2 THEN now() ELSE c.delivered_at END
+         FROM tried d
+         WHERE c.business_id = d.business_id AND c.order_code = d.order_code AND c.epoch = d.epoch AND c.state = 1"
+    )
+}
 
 /// The set, column by column.
 #[derive(Default)]
