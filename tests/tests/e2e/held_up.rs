@@ -218,6 +218,9 @@ async fn a_report_that_somebody_keeps_locked_stops_nobody_elses_record() {
     let forgotten = Forgotten::looks_at(&scene, "SELECT 1 FROM callbacks FOR UPDATE").await;
     let locked = "SELECT state FROM callbacks";
     assert_eq!(scene.ground.ask(locked).await, "1", "not yet recorded");
+    let waits = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    let waits = async || (scene.ground.ask(waits).await == "t").then_some(());
+    until("its record waits for the lock", waits, String::new).await;
 
     scene.merchant.order("others", 20).await;
     scene.merchant.wait_for_all_reports(&scene.outside).await;
