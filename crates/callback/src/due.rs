@@ -157,7 +157,7 @@ impl DueLoop {
 
     /// A single report to the next endpoint in turn, to see whether our own way out is still broken.
     async fn trickle(&mut self) -> Result<(), StoreError> {
-        for line in [Line::First, Line::Retry] {
+        for line in Line::ALL {
             let heads = self.looks.heads(line).await?;
             let standings = &self.sender.standings;
             let waits = |head: &&Head| head.due_for_ms >= 0 && standings.cap(&head.endpoint) > 0;
