@@ -16,8 +16,8 @@ use crate::backlog::Backlog;
 use crate::behind::Behind;
 use crate::rate::{RateLimits, Share};
 
-/// An account, and the number that it has given its batch.
-type Name = (BusinessId, String);
+/// An account, the number that it has given its batch, and the digest of what is in it: another batch under the same number is no twin.
+type Name = (BusinessId, String, [u8; 32]);
 
 /// Lets batches in.
 #[derive(Debug, Default)]
@@ -57,7 +57,8 @@ impl Admission {
         business: &Business,
         batch: &NewBatch,
     ) -> Result<Admitted<'_>, Refusal> {
-        let name = (business.id.clone(), batch.claim.biz_code.clone());
+        let claim = &batch.claim;
+        let name = (business.id.clone(), claim.biz_code.clone(), claim.digest);
         let share = Share::of(batch.orders.len(), self.limit_of(business));
         let too_busy = self.backlog.is_full() || self.behind.is_behind(&batch.lane, &business.id);
         self.enter(name, share, too_busy)
@@ -99,12 +100,12 @@ impl Admission {
 }
 
 impl Admitted<'_> {
-    /// It is stored, or nobody knows: its share stays taken.
+    /// It has been stored, or written and taken back, or nobody knows: its share stays taken.
     pub(crate) fn counts(mut self) {
         let orders_sent = &self.admission.orders_sent;
         if !self.is_taken {
             // The request that it was let in beside has failed, and has given its share back.
-            let _ = orders_sent.take(&self.name.0, self.share, Instant::now());
+            orders_sent.charge(&self.name.0, self.share, Instant::now());
         }
         self.is_taken = false;
     }
@@ -128,10 +129,12 @@ impl Drop for Admitted<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn named(batch: &str) -> Name {
-        (BusinessId::new("b"), batch.to_owned())
+        (BusinessId::new("b"), batch.to_owned(), [0; 32])
     }
 
     /// A minute's worth, so that the limit is used up however slow the test is.
@@ -154,7 +157,35 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_stored_takes_nothing_of_the_limit() {
+    fn another_batch_under_the_same_number_is_no_twin() {
+        let admission = Admission::default();
+        let _first = admission.enter(named("1"), large(), false).unwrap();
+        let mut other = named("1");
+        other.2 = [1; 32];
+        let refused = admission.enter(other, large(), false).unwrap_err();
+        assert!(matches!(refused, Refusal::OrderLimited(_)), "{refused}");
+    }
+
+    #[test]
+    fn a_twin_is_charged_though_there_is_no_room_any_more() {
+        let admission = Admission::default();
+        let first = admission.enter(named("1"), large(), false).unwrap();
+        let twin = admission.enter(named("1"), large(), false).unwrap();
+        drop(first);
+        admission
+            .enter(named("2"), large(), false)
+            .unwrap()
+            .counts();
+        twin.counts();
+        let Refusal::OrderLimited(wait) = admission.enter(named("3"), large(), false).unwrap_err()
+        else {
+            panic!("it was let in");
+        };
+        assert!(wait > Duration::from_secs(100), "of two minutes' worth");
+    }
+
+    #[test]
+    fn what_costs_nothing_takes_nothing_of_the_limit() {
         let admission = Admission::default();
         for _ in 0..2 {
             drop(admission.enter(named("1"), large(), false).unwrap());

@@ -64,7 +64,7 @@ async fn store(
     batch.traceparent = span.context().map(|context| context.to_string());
     let request = signed.request.clone();
     let told = front.intake.store(Asked { request, batch }).await;
-    if may_be_stored(&told) {
+    if was_written(&told) {
         admitted.counts();
     }
     let Told { intake, asked } = told?;
@@ -97,12 +97,14 @@ async fn store(
     }
 }
 
-fn may_be_stored(told: &Result<Told, StoreError>) -> bool {
+/// Whether it cost what a stored batch costs. What is refused at the end, as for want of money, was written and taken back.
+fn was_written(told: &Result<Told, StoreError>) -> bool {
     let intake = told.as_ref().and_then(|told| told.intake.as_ref());
-    matches!(
-        intake,
-        Ok(Intake::Stored(_)) | Err(StoreError::CommitUnknown)
-    )
+    match intake {
+        Ok(Intake::Stored(_)) | Err(StoreError::CommitUnknown) => true,
+        Ok(Intake::Refused(refusal)) => *refusal != intake::Refusal::TooLate,
+        Ok(Intake::Replayed(_)) | Err(_) => false,
+    }
 }
 
 /// Uses up the nonce. A batch that is refused today may have been stored before; then that is the answer.

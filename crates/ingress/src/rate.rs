@@ -74,6 +74,20 @@ impl RateLimits {
         Ok(())
     }
 
+    /// Takes a share, whatever is left.
+    pub(crate) fn charge(&self, business: &BusinessId, share: Share, now: Instant) {
+        let per_second = share.per_second;
+        if per_second == 0 {
+            return;
+        }
+        let mut accounts = self.accounts();
+        let sent = accounts
+            .get(business)
+            .filter(|s| s.per_second == per_second);
+        let until = sent.map_or(now, |sent| sent.until.max(now)) + share.takes;
+        accounts.insert(business.clone(), Sent { until, per_second });
+    }
+
     /// Gives back what was taken and not used.
     pub(crate) fn give_back(&self, business: &BusinessId, share: Share) {
         let mut accounts = self.accounts();
