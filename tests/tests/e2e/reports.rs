@@ -1,7 +1,9 @@
 //! Status reports: tried on schedule with the same body, given up after the last try, sent again when asked for, never to a closed address.
 
-use simulator::Item;
+use simulator::{Item, MerchantClient};
 
+use crate::harness::merchant::MERCHANT;
+use crate::harness::outside::MERCHANT_MD5_KEY;
 use crate::harness::{Scene, until};
 
 /// Orders one top-up whose report goes to `path` of the merchant.
@@ -254,4 +256,40 @@ async fn tries_are_kept_as_long_as_the_settings_say() {
     )
     .await;
     scene.end().await;
+}
+
+/// As when a month has been detached and somebody asks for its reports once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_of_orders_that_have_been_taken_away_are_parked_and_in_nobodys_way() {
+    let mut scene = Scene::start().await;
+    let old = MerchantClient::md5(&scene.platform.openapi, MERCHANT, "old", MERCHANT_MD5_KEY);
+    let old = old.unwrap();
+    for batch in ["gone", "kept"] {
+        let items = [0, 1].map(|n| Item::new(format!("{batch}-{n}"), format!("1380000000{n}")));
+        let answer = old.batch(batch, "MOBILE50", None, &items).await.unwrap();
+        assert_eq!(answer.status, 0, "{}", answer.body);
+    }
+    // Each order's, and its batch's.
+    let all = "SELECT count(*) FROM callbacks WHERE state = 2";
+    let delivered = async || (scene.ground.ask(all).await == "6").then_some(());
+    until("all reports", delivered, String::new).await;
+    let month = scene
+        .ground
+        .ask("SELECT tableoid::regclass::text FROM orders LIMIT 1")
+        .await;
+    for sql in [
+        format!("ALTER TABLE {month} DISABLE TRIGGER USER"),
+        "DELETE FROM orders WHERE biz_code LIKE 'gone-%'".into(),
+    ] {
+        scene.ground.ask(&sql).await;
+    }
+    scene
+        .ground
+        .ask("UPDATE callbacks SET state = 0, tries = 0, round = 2, due_at = now()")
+        .await;
+    let all = "SELECT string_agg(state || ' of ' || n, ', ' ORDER BY state)
+               FROM (SELECT state, count(*) AS n FROM callbacks GROUP BY state) AS by_state";
+    let over = async || (scene.ground.ask(all).await == "2 of 3, 3 of 3").then_some(());
+    until("every report's end", over, || scene.platform.log_tail()).await;
+    scene.platform.kill();
 }

@@ -6,8 +6,11 @@ use domain::{BatchFacts, FailedItem, Money, OrderCode, OrderKey, ProductCode, Un
 use crate::StoreError;
 use crate::reads::order_state;
 
-/// The batch whose id stands in `key`; all its orders are final.
-pub(super) async fn facts(client: &Object, key: &OrderKey) -> Result<BatchFacts, StoreError> {
+/// The batch whose id stands in `key`; all its orders are final. `None`: they have been taken away with their month.
+pub(super) async fn facts(
+    client: &Object,
+    key: &OrderKey,
+) -> Result<Option<BatchFacts>, StoreError> {
     let (business, batch) = (key.business.as_str(), key.order.uuid());
     let of_batch =
         "FROM batches b JOIN orders o ON o.business_id = b.business_id AND o.batch_id = b.batch_id
@@ -21,10 +24,9 @@ pub(super) async fn facts(client: &Object, key: &OrderKey) -> Result<BatchFacts,
                     (extract(epoch FROM max(o.finished_at)) * 1000)::bigint {of_batch} GROUP BY 1, 2"
         ))
         .await?;
-    let sums = client
-        .query_opt(&sums, &[&business, &batch])
-        .await?
-        .ok_or_else(|| StoreError::unreadable("a report of a batch that is not there"))?;
+    let Some(sums) = client.query_opt(&sums, &[&business, &batch]).await? else {
+        return Ok(None);
+    };
     let finished_at: Option<i64> = sums.get(6);
     let finished_at =
         finished_at.ok_or_else(|| StoreError::unreadable("a report of a batch that is open"))?;
@@ -34,7 +36,7 @@ pub(super) async fn facts(client: &Object, key: &OrderKey) -> Result<BatchFacts,
         ))
         .await?;
     let failed = client.query(&failed, &[&business, &batch]).await?;
-    Ok(BatchFacts {
+    Ok(Some(BatchFacts {
         batch_biz_code: sums.get(0),
         product: ProductCode::new(sums.get::<_, String>(1)),
         succeeded: sums.get(2),
@@ -53,5 +55,5 @@ pub(super) async fn facts(client: &Object, key: &OrderKey) -> Result<BatchFacts,
                 })
             })
             .collect::<Result<_, StoreError>>()?,
-    })
+    }))
 }

@@ -75,9 +75,10 @@ impl Store {
             let (businesses, codes) = arrays(keys.iter().collect::<HashSet<_>>());
             let statement = client.prepare_cached(&what_of(NAMED)).await?;
             let rows = client.query(&statement, &[&businesses, &codes]).await?;
-            let (mut claimed, used_up) = sort(reports(client, &rows).await?, admit);
-            if !used_up.is_empty() {
-                park(client, &used_up).await?;
+            let Found { going, over } = found(client, &rows).await?;
+            let mut claimed = place(going, admit);
+            if !over.is_empty() {
+                park(client, &over).await?;
             }
             if !claimed.is_empty() {
                 let begun = last(begin_tries(client, &claimed, lease), "report claim").await?;
@@ -109,14 +110,15 @@ impl Store {
                     .query(&statement, &[&endpoints, &most, &early])
                     .await?;
                 let client = transaction.client();
-                let (claimed, used_up) = sort(reports(client, &rows).await?, admit);
+                let Found { going, over } = found(client, &rows).await?;
+                let claimed = place(going, admit);
                 if !claimed.is_empty()
                     && begin_tries(client, &claimed, lease).await?.len() < claimed.len()
                 {
                     return Err(StoreError::unreadable("a report changed under its lock"));
                 }
-                if !used_up.is_empty() {
-                    park(client, &used_up).await?;
+                if !over.is_empty() {
+                    park(client, &over).await?;
                 }
                 Ok((transaction, claimed))
             })
@@ -127,34 +129,48 @@ impl Store {
     }
 }
 
-/// Those that have a place, and those whose last try of the round was lost with its worker.
-fn sort<P>(
-    found: Vec<ClaimedReport>,
-    mut admit: impl FnMut(&ClaimedReport) -> Option<P>,
-) -> (Vec<(ClaimedReport, P)>, Vec<ClaimedReport>) {
-    let (used_up, found): (Vec<_>, Vec<_>) = found
-        .into_iter()
-        .partition(|report| report.try_no > schedule::MAX_TRIES);
-    let placed = found.into_iter().filter_map(|report| {
-        let place = admit(&report)?;
-        Some((report, place))
-    });
-    (placed.collect(), used_up)
+/// What is to be claimed.
+#[derive(Default)]
+struct Found {
+    going: Vec<ClaimedReport>,
+    /// As they were read: those whose last try of the round was lost with its worker, and those of orders that have been taken away with
+    /// their month.
+    over: Vec<(OrderKey, Epoch)>,
 }
 
 /// `epoch` and `try_no` are already those of the claim. One that was never tried need not be due: `due_at` is then when its hint would be
 /// taken for lost.
-async fn reports(client: &Object, rows: &[Row]) -> Result<Vec<ClaimedReport>, StoreError> {
-    let mut reports = Vec::with_capacity(rows.len());
+async fn found(client: &Object, rows: &[Row]) -> Result<Found, StoreError> {
+    let mut found = Found::default();
     for row in rows {
-        let subject = if row.get("of_batch") {
-            Subject::Batch(batch::facts(client, &key(row)).await?)
+        let key = key(row);
+        let subject = if row.get::<_, i16>("try_no") > schedule::MAX_TRIES {
+            None
+        } else if row.get("of_batch") {
+            batch::facts(client, &key).await?.map(Subject::Batch)
+        } else if row.get("is_there") {
+            Some(Subject::Order(order_facts(row)?))
         } else {
-            Subject::Order(order_facts(row)?)
+            None
         };
-        reports.push(report(row, subject));
+        match subject {
+            Some(subject) => found.going.push(report(row, subject)),
+            None => found.over.push((key, Epoch(row.get("epoch")))),
+        }
     }
-    Ok(reports)
+    Ok(found)
+}
+
+/// Those that are admitted, each with its place.
+fn place<P>(
+    going: Vec<ClaimedReport>,
+    mut admit: impl FnMut(&ClaimedReport) -> Option<P>,
+) -> Vec<(ClaimedReport, P)> {
+    let placed = going.into_iter().filter_map(|report| {
+        let place = admit(&report)?;
+        Some((report, place))
+    });
+    placed.collect()
 }
 
 /// Rows `c` of `callbacks` by their keys.
@@ -179,13 +195,13 @@ fn what_of(rows: &str) -> String {
         "SELECT c.business_id, c.url, c.endpoint, c.epoch + 1 AS epoch, c.round, (c.tries + 1)::smallint AS try_no,
                 (extract(epoch FROM now() - c.created_at) * 1000)::bigint AS since_final_ms,
                 CASE WHEN c.round = 1 THEN c.traceparent END AS traceparent,
-                c.of_batch, c.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
+                c.of_batch, b.batch_id IS NOT NULL AS is_there, c.order_code, o.biz_code, b.batch_biz_code, o.product_code, o.account, o.spec, o.price, o.state,
                 o.message, o.voucher, (extract(epoch FROM o.created_at) * 1000)::bigint AS created_ms,
                 (extract(epoch FROM o.finished_at) * 1000)::bigint AS finished_ms
          FROM {rows}
          LEFT JOIN orders o ON o.business_id = c.business_id AND o.order_code = c.order_code
          LEFT JOIN batches b ON b.business_id = o.business_id AND b.batch_id = o.batch_id
-         WHERE {MAY_GO} AND (c.of_batch OR b.batch_id IS NOT NULL)"
+         WHERE {MAY_GO}"
     )
 }
 
@@ -232,9 +248,9 @@ async fn begin_tries<P>(
 }
 
 /// Those that are still as they were read.
-async fn park(client: &Object, used_up: &[ClaimedReport]) -> Result<(), StoreError> {
-    let (businesses, codes) = arrays(used_up.iter().map(|report| &report.key));
-    let epochs: Vec<i32> = used_up.iter().map(|report| report.epoch.0).collect();
+async fn park(client: &Object, over: &[(OrderKey, Epoch)]) -> Result<(), StoreError> {
+    let (businesses, codes) = arrays(over.iter().map(|(key, _)| key));
+    let epochs: Vec<i32> = over.iter().map(|(_, epoch)| epoch.0).collect();
     let statement = client
         .prepare_cached(
             "UPDATE callbacks c SET state = 3, due_at = NULL
