@@ -15,13 +15,15 @@ const KB_OF_MB: f64 = 1_024.0;
 /// How often the servers are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// The most that these processes have had since they began, or since [`forget_peaks`]; those of one name together.
+/// The most that these processes have had since they began, or since [`forget_peaks`]; of several of one name, the one that had most.
 pub(super) fn peaks(processes: &[(&'static str, u32)]) -> Megabytes {
-    let mut sums = Megabytes::new();
+    let mut most = Megabytes::new();
     for (name, pid) in processes {
-        *sums.entry(name).or_default() += peak(*pid).unwrap_or_default();
+        let had = peak(*pid).unwrap_or_default();
+        let most = most.entry(name).or_default();
+        *most = most.max(had);
     }
-    sums
+    most
 }
 
 fn peak(pid: u32) -> Option<f64> {
