@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::Item;
 
 use crate::harness::plans::{explain_all, nodes, plans};
@@ -113,6 +113,18 @@ async fn every_statement_finds_its_rows_by_business_or_is_a_look_for_work() {
     );
     scene.merchant.order_info("many-1").await;
     scene.merchant.balance().await;
+    // And whatever else a merchant may ask for.
+    for (path, body) in [
+        ("order/batch/info", json!({"batchBizCode": "many"})),
+        ("order/events", json!({"after": 0})),
+        ("callback/resend", json!({"bizCode": "many-1"})),
+        ("callback/resend", json!({"batchBizCode": "many"})),
+    ] {
+        let (path, body) = (format!("/v1/openapi/{path}"), body.to_string());
+        let answer = client.post(&path, body.as_bytes()).await.unwrap();
+        assert_eq!(answer.status, 0, "{path}: {}", answer.body);
+    }
+    scene.merchant.wait_for_all_reports(&scene.outside).await;
     let seen = until(
         "the plans",
         async || Some(plans(&scene.ground).await).filter(|plans| plans.len() > 30),
