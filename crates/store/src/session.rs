@@ -45,6 +45,24 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// With none of these nothing could ever be asked.
+    fn check(&self) -> Result<(), StoreError> {
+        let given = [
+            ("database.max_connections", self.max_connections != 0),
+            ("database.acquire_timeout_ms", self.acquire_timeout_ms != 0),
+            ("database.work_timeout_ms", self.work_timeout_ms != 0),
+        ];
+        match given.into_iter().find(|(_, is_given)| !is_given) {
+            Some((field, _)) => Err(StoreError::Setting {
+                field,
+                rule: "must be at least 1".into(),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// How many connections a process has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connections {
@@ -76,6 +94,7 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Prepares a pool; the first connection is made by the first piece of work, so a database that is away now is no error.
     pub fn new(settings: &Settings) -> Result<Self, StoreError> {
+        settings.check()?;
         let acquire = Duration::from_millis(settings.acquire_timeout_ms);
         let work_timeout = Duration::from_millis(settings.work_timeout_ms);
         let pool = Pool::builder(connection::manager(settings)?)
@@ -194,4 +213,21 @@ impl Drop for Session {
 /// A duration as statements take it.
 pub(crate) fn in_ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_leaves_no_way_to_the_database_is_named() {
+        let mut settings = Settings::for_url("postgres://refill@127.0.0.1/refill");
+        assert!(Store::new(&settings).is_ok());
+        settings.max_connections = 0;
+        let fault = Store::new(&settings).unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            "database.max_connections: must be at least 1"
+        );
+    }
 }
