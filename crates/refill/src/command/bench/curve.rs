@@ -105,6 +105,7 @@ impl Curve {
                     "refused_share": round(step.refused_share),
                     "refusal_p99_ms": step.refusals.ms(0.99).map(round),
                     "unanswered_batches": step.unanswered,
+                    "delivered_p50_ms": step.delivered.all.ms(0.5).map(round),
                     "delivered_p99_ms": step.delivered.all.ms(0.99).map(round),
                     "ingress_peak_mb": step.peak_mb.get("ingress").copied().map(round),
                 })
@@ -129,6 +130,7 @@ impl Curve {
         row("batches without an answer", &|s| {
             Some(f64::from(s.unanswered))
         });
+        row("delivered p50, ms", &|s| s.delivered.all.ms(0.5));
         row("delivered p99, ms", &|s| s.delivered.all.ms(0.99));
         row("peak MB, ingress", &|s| s.peak_mb.get("ingress").copied());
         table
@@ -166,7 +168,7 @@ impl Curve {
                     ],
                 },
                 Panel {
-                    title: "Latency of the answer",
+                    title: "Latency of the answer and of the report",
                     across: "orders offered a second",
                     up: "milliseconds",
                     across_scale: Scale::FromZero,
@@ -175,6 +177,7 @@ impl Curve {
                         over_load("accepted, p50", &|s| s.accepted.ms(0.5)),
                         over_load("accepted, p99", &|s| s.accepted.ms(0.99)),
                         over_load("refused, p99", &|s| s.refusals.ms(0.99)),
+                        over_load("reported, p50", &|s| s.delivered.all.ms(0.5)),
                     ],
                 },
                 Panel {

@@ -8,8 +8,11 @@ const HEIGHT: f64 = 240.0;
 const GAP: f64 = 80.0;
 const LEFT: f64 = 70.0;
 const TOP: f64 = 50.0;
+/// Below the axis and what it says.
+const LEGEND: f64 = HEIGHT + 52.0;
+const LEGEND_LINE: f64 = 16.0;
 /// Of the lines, told apart by people who do not see all colours too.
-const COLOURS: [&str; 3] = ["#0b6bcb", "#d9480f", "#2b8a3e"];
+const COLOURS: [&str; 4] = ["#0b6bcb", "#d9480f", "#2b8a3e", "#6741d9"];
 
 /// Several charts.
 pub(super) struct Picture {
@@ -82,10 +85,14 @@ impl Picture {
                 Some(drawn)
             })
             .collect();
+        let lines = panels.iter().map(|panel| panel.lines.len()).max();
+        let most_lines = lines.map_or(0.0, |lines| {
+            f64::from(u8::try_from(lines).unwrap_or(u8::MAX))
+        });
         let width = panels.last().map_or(0.0, |last| last.left) + WIDTH + 30.0;
         let drawing = Drawing {
             width,
-            height: TOP + HEIGHT + 60.0,
+            height: TOP + LEGEND + LEGEND_LINE * (most_lines + 1.0),
             panels,
         };
         Ok(drawing.render()?)
@@ -102,8 +109,8 @@ impl Panel {
             (tenth(x), tenth(y))
         };
         let lines = self.lines.iter().zip(COLOURS.iter().cycle());
-        let drawn = lines.scan(0.0, |legend, (line, colour)| {
-            *legend += 16.0;
+        let drawn = lines.scan(LEGEND, |legend, (line, colour)| {
+            *legend += LEGEND_LINE;
             let points: Vec<(f64, f64)> = line.points.iter().map(place).collect();
             let path: Vec<String> = points.iter().map(|(x, y)| format!("{x},{y}")).collect();
             Some(DrawnLine {
