@@ -92,6 +92,7 @@ const fn in_chinese(reason: Reason) -> &'static str {
         Reason::OtherAmount => "供应商实际充值金额与订单面值不符",
         Reason::ChargedFailure => "供应商称失败，却又报有充值金额",
         Reason::PartialSuccess => "供应商称部分成功",
+        Reason::SuccessThenFailure => "供应商先报成功，后又报失败",
         Reason::ChargeAfterAll => "尝试已按未扣费结束，供应商却称已扣费",
         Reason::FailureAfterAll => "尝试已按已扣费结束，供应商却称失败",
         Reason::UnfitAfterTheEnd => "供应商所报内容与订单不符",

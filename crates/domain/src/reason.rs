@@ -38,6 +38,7 @@ reasons! {
     OtherAmount: "the supplier charged another amount than the order's face value";
     ChargedFailure: "the supplier reports a failure, and an amount that was charged";
     PartialSuccess: "the supplier reports a partial success";
+    SuccessThenFailure: "the supplier reported a success, and then a failure";
     // What is said contradicts an end.
     ChargeAfterAll: "the supplier reports a charge for an attempt that was closed as not charged";
     FailureAfterAll: "the supplier reports a failure for an attempt that was closed as charged";

@@ -39,16 +39,21 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The number of a success.
+    pub const SUCCEEDED: i16 = 0;
+    /// The number of an end that is another one than was asked for.
+    pub const DISCREPANT: i16 = 6;
+
     /// The number that the evidence keeps.
     pub const fn number(&self) -> i16 {
         match self {
-            Self::Succeeded { .. } => 0,
+            Self::Succeeded { .. } => Self::SUCCEEDED,
             Self::Failed { .. } => 1,
             Self::Rejected { .. } => 2,
             Self::Accepted => 3,
             Self::Processing => 4,
             Self::NotFound => 5,
-            Self::Discrepant { .. } => 6,
+            Self::Discrepant { .. } => Self::DISCREPANT,
             Self::NotSent => 7,
             Self::Unknown { .. } => 8,
         }

@@ -37,9 +37,10 @@ use crate::{AttemptNo, AttemptState, Money, OrderState, Reason, UnixMs};
 const ROOM_WAIT: Duration = Duration::from_secs(1);
 /// How soon an order looks again when no supplier is open, at first and at most: the longer it has waited, the seldomer it looks.
 const WAY_WAIT: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
-/// The most attempts of one order that were sent, and that are kept of it in all: who waits a day for a supplier makes 170 that were not.
+/// The most attempts of one order that were sent, and that are kept of it in all: who waits a day for a supplier makes 170 that were not. A
+/// reference has room for so many.
 const MAX_SENT: usize = 40;
-const MAX_ATTEMPTS: usize = 300;
+const MAX_ATTEMPTS: usize = 255;
 
 /// What is written of an order that is due and cannot be moved now, because there is no room for its call, or somebody keeps what its end
 /// needs: it is looked at again, the seldomer the longer it has waited, and until then it does not stand before others that are due.
@@ -114,6 +115,20 @@ fn ask_in_doubt(life: &Life, world: &World<'_>) -> Decision {
 /// No attempt may charge: take the next way, wait for one, or give up.
 fn open(life: &Life, world: &World<'_>) -> Decision {
     let mut change = life.unchanged();
+    if life.may_be_charged_after_all() {
+        change.finish(
+            OrderState::Failed,
+            Some("a supplier reported an end after it had refused the order".into()),
+        );
+        return change.into();
+    }
+    if life.waited_out(world) && life.was_not_sent() {
+        change.finish(
+            OrderState::Failed,
+            Some("no supplier could be reached".into()),
+        );
+        return change.into();
+    }
     match life.next_way(world) {
         Some(way) if way.has_room => {
             let no = life.next_attempt_no();
@@ -271,8 +286,28 @@ impl Life {
         })
     }
 
+    /// The first that is open, of those that could not be reached least often: who cannot be reached keeps nobody from the next one.
     fn next_way<'a>(&'a self, world: &'a World<'_>) -> Option<&'a Way> {
-        self.untried(world).find(|way| way.is_open)
+        let not_sent = |way: &&Way| {
+            let at_it = self.attempts.iter().filter(|a| a.supplier == way.supplier);
+            at_it.count()
+        };
+        self.untried(world)
+            .filter(|way| way.is_open)
+            .min_by_key(not_sent)
+    }
+
+    /// The last call was never sent.
+    fn was_not_sent(&self) -> bool {
+        let last = self.attempts.last();
+        last.is_some_and(|a| a.last_verdict == Some(Verdict::NotSent.number()))
+    }
+
+    /// A supplier that had refused says that it has charged, or charged something else: no other may be asked, and a person sees what is right.
+    fn may_be_charged_after_all(&self) -> bool {
+        let told = |attempt: &Attempt| attempt.last_verdict;
+        let mut closed = self.attempts.iter().filter(|a| !a.state.is_live());
+        closed.any(|a| matches!(told(a), Some(Verdict::SUCCEEDED | Verdict::DISCREPANT)))
     }
 
     /// A way may open again, or the first one be added to the catalogue.

@@ -399,6 +399,60 @@ fn a_call_that_was_never_sent_may_go_to_the_same_supplier_again() {
 }
 
 #[test]
+fn who_cannot_be_reached_keeps_nobody_from_the_next_supplier_nor_longer_than_the_product_waits() {
+    let mut life = submitted("never", AttemptState::NotCharged, 1);
+    life.attempts[0].last_verdict = Some(Verdict::NotSent.number());
+    life.wait = Wait::Check(NOW);
+    let ways = [way("never"), way("query")];
+    let change = change_of(&life, &Event::Claim, &ways);
+    let supplier = SupplierId::new("query");
+    let no = AttemptNo(2);
+    assert_eq!(change.attempt, AttemptChange::Open { no, supplier });
+    life.created_at = UnixMs(0);
+    let change = change_of(&life, &Event::Claim, &ways);
+    assert_eq!(change.state, OrderState::Failed);
+    assert_eq!(change.posting(life.state), Some(Posting::Release));
+}
+
+#[test]
+fn after_an_end_that_contradicts_a_refusal_no_other_supplier_is_asked() {
+    let mut life = submitted("query", AttemptState::NotCharged, 1);
+    life.attempts[0].last_verdict = Some(
+        Verdict::Failed {
+            reason: "no".into(),
+        }
+        .number(),
+    );
+    life.wait = Wait::Check(NOW);
+    let ways = [way("query"), way("never")];
+    let goes_on = change_of(&life, &Event::Claim, &ways);
+    assert!(matches!(goes_on.call, Some(Call::Submit(_))));
+    let told = change_of(&life, &pushed(success()), &ways);
+    assert!(told.discrepancy.is_some());
+    for verdict in [Verdict::SUCCEEDED, Verdict::DISCREPANT] {
+        life.attempts[0].last_verdict = Some(verdict);
+        let stopped = change_of(&life, &Event::Claim, &ways);
+        assert_eq!((stopped.state, stopped.call), (OrderState::Failed, None));
+    }
+}
+
+#[test]
+fn what_is_another_end_than_was_asked_for_is_a_persons_alone() {
+    let mut life = submitted("query", AttemptState::Accepted, 60);
+    let reason = "20 of 50".to_owned();
+    let change = change_of(&life, &pushed(Verdict::Discrepant { reason }), &[]);
+    assert!(matches!(change.doubt, Doubt::Open(_)));
+    assert_eq!(change.wait, Wait::Nothing, "no query settles it");
+    life.attempts[0].last_verdict = Some(Verdict::SUCCEEDED);
+    let change = change_of(&life, &pushed(failure()), &[]);
+    assert!(
+        matches!(change.doubt, Doubt::Open(_)),
+        "a late success was heard"
+    );
+    assert_eq!(change.wait, Wait::Nothing);
+}
+
+#[test]
 fn a_query_that_was_never_sent_says_nothing_about_the_submit() {
     let life = submitted("query", AttemptState::Unknown, 60);
     let change = change_of(&life, &query_says(Verdict::NotSent), &[]);

@@ -78,6 +78,13 @@ fn heard(
             change.voucher.clone_from(voucher);
             change.finish(OrderState::Succeeded, None);
         }
+        // A late worker heard of a success, and now it is none: that is not for us to decide.
+        Verdict::Failed { .. } | Verdict::Rejected { .. } | Verdict::NotFound
+            if attempt.last_verdict == Some(Verdict::SUCCEEDED) =>
+        {
+            change.attempt = set(AttemptState::Unknown);
+            change.set_aside(Reason::SuccessThenFailure, None, world.now);
+        }
         Verdict::Failed { reason } => {
             change.attempt = set(AttemptState::NotCharged);
             move_on(life, &mut change, reason, world);
@@ -103,7 +110,8 @@ fn heard(
         }
         Verdict::Discrepant { reason } => {
             change.attempt = set(AttemptState::Unknown);
-            change.set_aside_as_said(reason, Some(card), world.now);
+            // Nor is it asked after: what a query says has no amount, and would settle what a person has to look at.
+            change.set_aside_as_said(reason, None, world.now);
         }
         Verdict::Accepted | Verdict::Processing => {
             change.attempt = set(AttemptState::Accepted);
