@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 /// The header in which proxies write whom they speak for.
 pub const FORWARDED_FOR: &str = "x-forwarded-for";
-/// A chain of proxies that is longer than this is made up.
+/// A chain of trusted proxies that is longer than this is made up.
 const MOST_HOPS: usize = 32;
 
 /// The caller's address: the socket's, unless a proxy that is trusted holds the socket. Then the last address of `X-Forwarded-For`
@@ -21,14 +21,13 @@ pub fn address_of<'h>(
     if !is_in(socket, trusted) {
         return socket;
     }
-    let mut hops = Vec::new();
-    for value in forwarded {
-        let Ok(text) = std::str::from_utf8(value) else {
-            return socket;
-        };
-        hops.extend(text.split(',').take(MOST_HOPS).map(str::trim));
-    }
-    for hop in hops.into_iter().rev() {
+    let values: Vec<&[u8]> = forwarded.into_iter().collect();
+    // From the end, where the proxies write; how much a caller has written before does not matter.
+    let mut hops = values.iter().rev().flat_map(|value| {
+        let text = std::str::from_utf8(value).unwrap_or_default();
+        text.rsplit(',').map(str::trim)
+    });
+    for hop in hops.by_ref().take(MOST_HOPS) {
         match hop.parse::<IpAddr>().map(|a| a.to_canonical()) {
             Ok(address) if is_in(address, trusted) => {}
             Ok(address) => return address,
@@ -85,6 +84,20 @@ mod tests {
             caller("10.0.0.2", &["2001:db8::1"], &trusted),
             ip("2001:db8::1")
         );
+    }
+
+    #[test]
+    fn what_a_caller_wrote_before_does_not_count_however_much_it_is() {
+        let trusted = ["10.0.0.0/8"];
+        let made_up = "1.1.1.1, ".repeat(40) + "198.51.100.7";
+        assert_eq!(
+            caller("10.0.0.2", &[&made_up], &trusted),
+            ip("198.51.100.7")
+        );
+        let apart = [&*"1.1.1.1, ".repeat(40), "198.51.100.7"];
+        assert_eq!(caller("10.0.0.2", &apart, &trusted), ip("198.51.100.7"));
+        let endless = ["10.0.0.1, ".repeat(40) + "10.0.0.1"];
+        assert_eq!(caller("10.0.0.2", &[&endless[0]], &trusted), ip("10.0.0.2"));
     }
 
     #[test]
