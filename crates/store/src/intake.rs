@@ -213,10 +213,13 @@ impl Store {
             Ok((transaction, intake))
         };
         let (transaction, intake) = within(set.deadline(), work).await?;
-        if Instant::now() >= set.deadline() {
+        let was_stored_before = matches!(intake, Intake::Replayed(_));
+        if Instant::now() >= set.deadline() && !was_stored_before {
             return Ok(Refusal::TooLate.into());
         }
         match commit(transaction, "intake").await {
+            // Only whether the nonce is used is not known.
+            Err(_) if was_stored_before => return Ok(intake),
             // A refused batch stored nothing, whatever became of its nonce.
             Err(StoreError::CommitUnknown) if !matches!(intake, Intake::Stored(_)) => {
                 return Err(StoreError::TooSlow);
