@@ -6,6 +6,7 @@ use std::process::{Output, Stdio};
 use serde_json::Value;
 
 use crate::harness::Scene;
+use crate::harness::console::Person;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -116,5 +117,35 @@ async fn operators_are_added_by_command_and_what_is_done_by_command_is_kept() {
         page.contains("lane mobile") && page.contains("command"),
         "{page}"
     );
+    scene.end().await;
+}
+
+/// Whoever finds an open session has not found the password.
+#[tokio::test(flavor = "multi_thread")]
+async fn ones_own_password_is_changed_by_whoever_knows_it() {
+    let scene = Scene::start().await;
+    let add = [
+        "operator", "add", "wang", "--role", "viewer", "--as", "root",
+    ];
+    assert!(with_stdin(&scene, &add, PASSWORD).status.success());
+    let wang = Person::sign_in(&scene.platform.console, "wang", PASSWORD).await;
+    let another = "another horse battery";
+    let form = [
+        ("name", "wang"),
+        ("password", another),
+        ("role", ""),
+        ("back", "/"),
+    ];
+    let (status, text) = wang
+        .answered("/password", "/operators/password", &form)
+        .await;
+    assert_eq!(status, 404, "{text}");
+    let guessed = [("old", another), ("new", another), ("again", another)];
+    let (status, text) = wang.answered("/password", "/password", &guessed).await;
+    assert_ne!(status, 303, "{text}");
+    let known = [("old", PASSWORD), ("new", another), ("again", another)];
+    let (status, text) = wang.answered("/password", "/password", &known).await;
+    assert_eq!(status, 303, "{text}");
+    Person::sign_in(&scene.platform.console, "wang", another).await;
     scene.end().await;
 }

@@ -70,6 +70,8 @@ pub(super) async fn change(
         "role" => actions::set_role(store, &actor, name, role()?).await?,
         "disable" => actions::set_active(store, &actor, name, false).await?,
         "enable" => actions::set_active(store, &actor, name, true).await?,
+        // One's own takes the old one: see `change_own_password`.
+        "password" if name == actor.name => return Err(Trouble::Nowhere),
         "password" => {
             let hash = new_hash(&desk, &said.password).await?;
             actions::set_password(store, &actor, name, &hash).await?;

@@ -65,7 +65,19 @@ impl Person {
 
     /// What a page's own form brings.
     pub(crate) async fn posted(&self, path: &str, form: &[(&str, &str)]) -> String {
-        let page = self.page(path).await;
+        let (status, text) = self.answered(path, path, form).await;
+        assert_eq!(status, 200, "{path}");
+        text
+    }
+
+    /// What is answered to a form of the page `from` that is sent to `path`.
+    pub(crate) async fn answered(
+        &self,
+        from: &str,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> (u16, String) {
+        let page = self.page(from).await;
         let (_, token) = page.split_once(r#"name="csrf" value=""#).unwrap();
         let (token, _) = token.split_once('"').unwrap();
         let form: Vec<_> = form.iter().copied().chain([("csrf", token)]).collect();
@@ -74,8 +86,7 @@ impl Person {
             .header("cookie", &self.cookie)
             .header("origin", &self.console);
         let answer = post.form(&form).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "{path}");
-        answer.text().await.unwrap()
+        (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
     fn asked(&self, path: &str) -> reqwest::RequestBuilder {
