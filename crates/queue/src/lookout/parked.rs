@@ -141,14 +141,21 @@ pub(super) fn renewed(message: &BasicGetMessage) -> (Vec<u8>, BasicProperties) {
 /// The message as it came first, for the queue that it came from.
 pub(super) fn back_home(message: &BasicGetMessage) -> (Vec<u8>, BasicProperties) {
     let mut properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
-    if let Some(id) = header(&message.properties, "refill-message-id") {
-        properties = properties.with_message_id(ShortString::from(id));
+    if let Some(id) = first_id(&message.properties) {
+        properties = properties.with_message_id(id);
     }
     (message.data.clone(), properties)
 }
 
+/// The id that it had when it came first. Whoever puts a message there may write anything.
+fn first_id(properties: &BasicProperties) -> Option<ShortString> {
+    ShortString::try_new(header(properties, "refill-message-id")?).ok()
+}
+
 #[cfg(test)]
 mod tests {
+    use lapin::types::{AMQPValue, FieldTable};
+
     use super::*;
     use crate::hint::HintError;
     use crate::parked::Parked;
@@ -165,6 +172,17 @@ mod tests {
         assert_eq!(message.way_home(), Ok(QueueName::callbacks()));
         assert_eq!((message.reason.as_str(), message.bytes), ("not_json", 1));
         assert!(message.parked_at_ms.unwrap() > 1_700_000_000_000);
+    }
+
+    #[test]
+    fn an_id_that_no_message_can_have_is_left_out() {
+        let named = |id: String| {
+            let mut headers = FieldTable::default();
+            headers.insert("refill-message-id".into(), AMQPValue::LongString(id.into()));
+            BasicProperties::default().with_headers(headers)
+        };
+        assert_eq!(first_id(&named("b/1".into())), Some("b/1".into()));
+        assert_eq!(first_id(&named("b".repeat(300))), None);
     }
 
     #[test]
