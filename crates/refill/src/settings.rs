@@ -298,13 +298,24 @@ pub(crate) fn without_password(url: &str) -> String {
             "(unreadable)".into()
         };
     };
-    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-    match authority.rsplit_once('@') {
-        Some((login, host)) => {
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if query.contains('@') {
+        return format!("{scheme}://***");
+    }
+    let shown = match rest.rsplit_once('@') {
+        Some((login, place)) => {
             let user = login.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}:***@{host}{path}")
+            format!("{scheme}://{user}:***@{place}")
         }
-        None => url.to_owned(),
+        None => format!("{scheme}://{rest}"),
+    };
+    let words = query.split('&').map(|word| match word.split_once('=') {
+        Some((name, _)) if name.eq_ignore_ascii_case("password") => format!("{name}=***"),
+        _ => word.to_owned(),
+    });
+    match query {
+        "" => shown,
+        _ => format!("{shown}?{}", words.collect::<Vec<_>>().join("&")),
     }
 }
 
@@ -371,6 +382,17 @@ mod tests {
             without_password("postgres://me:s3cr@t@h:1/d"),
             "postgres://me:***@h:1/d"
         );
+        assert_eq!(
+            without_password("postgres://me:s3c/ret@h/d"),
+            "postgres://me:***@h/d"
+        );
+        assert_eq!(
+            without_password("postgres://h/d?user=me&password=s3cret&sslmode=require"),
+            "postgres://h/d?user=me&password=***&sslmode=require"
+        );
+        for url in ["postgres://me:s3?cret@h/d", "postgres://h?password=s3c@ret"] {
+            assert_eq!(without_password(url), "postgres://***");
+        }
         assert_eq!(without_password("amqp://h/v"), "amqp://h/v");
         assert_eq!(without_password("nonsense"), "(unreadable)");
     }
