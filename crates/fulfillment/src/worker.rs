@@ -158,7 +158,13 @@ impl Worker {
         let mut running: HashSet<Lane> = HashSet::new();
         loop {
             let now = Arc::clone(&catalogue.borrow_and_update());
-            for lane in now.lanes() {
+            let mut lanes = now.lanes();
+            match self.store.lanes_in_use().await {
+                // Also those that no product travels any more: their orders wait for the lane's own messages.
+                Ok(in_use) => lanes.extend(in_use),
+                Err(error) => tracing::warn!(%error, "lanes of no product may stay closed"),
+            }
+            for lane in lanes {
                 if !running.contains(&lane)
                     && self
                         .start_lane(&lane, dispatch, share, takers, shutdown)

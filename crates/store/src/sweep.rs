@@ -162,14 +162,21 @@ impl Store {
         .await
     }
 
-    /// The lanes that open orders wait on, also those that no product travels any more.
+    /// The lanes that products travel, and those that none does any more, where open orders may wait. Of waiting orders it reads one for each
+    /// lane.
     pub async fn lanes_in_use(&self) -> Result<Vec<Lane>, StoreError> {
         self.bounded(async {
             let session = self.session().await?;
             let statement = session
                 .client()
                 .prepare_cached(
-                    "SELECT DISTINCT lane FROM products UNION SELECT lane FROM lane_marks",
+                    "WITH RECURSIVE hinted AS (
+                         (SELECT lane FROM timers WHERE kind = 0 ORDER BY lane LIMIT 1)
+                         UNION ALL
+                         SELECT n.lane FROM hinted h, LATERAL (
+                             SELECT t.lane FROM timers t WHERE t.kind = 0 AND t.lane > h.lane ORDER BY t.lane LIMIT 1) n
+                     )
+                     SELECT lane FROM products UNION SELECT lane FROM lane_marks UNION SELECT lane FROM hinted",
                 )
                 .await?;
             let rows = session.client().query(&statement, &[]).await?;

@@ -57,3 +57,25 @@ async fn a_lane_whose_messages_nobody_takes_is_wrong_on_the_overview_until_someb
         fleet.stop(role);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_of_a_lane_that_no_product_travels_any_more_are_done_by_new_workers_too() {
+    let ground = Ground::own().await;
+    let outside = Outside::start().await;
+    let mut fleet = Fleet::prepare(&ground).await;
+    fleet.furnish(&outside);
+    fleet.start("ingress", &[]).await;
+    fleet.start("callback", &[]).await;
+    let mut merchant = Merchant::new(&fleet.openapi, &outside);
+    merchant.order("before", 3).await;
+    let file = fleet.write_catalogue(&outside);
+    let lanes = std::fs::read_to_string(&file).unwrap();
+    let moved = lanes.replace(r#"lane = "mobile""#, r#"lane = "moved""#);
+    std::fs::write(&file, moved).unwrap();
+    fleet.done("catalog", &["catalog", "import", &file]);
+    fleet.start("fulfillment", &[]).await;
+    merchant.wait_for_all_reports(&outside).await;
+    for role in ["ingress", "callback", "fulfillment"] {
+        fleet.stop(role);
+    }
+}
