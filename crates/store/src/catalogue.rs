@@ -3,6 +3,7 @@
 mod import;
 mod keys;
 mod secrets;
+mod shared_rows;
 mod snapshot;
 
 use std::sync::Arc;

@@ -7,14 +7,16 @@ use domain::catalogue_file::{
 use domain::product::Price;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use uuid::Uuid;
 
-use super::{keys, secrets};
+use super::{keys, secrets, shared_rows};
 use crate::audit::Deed;
 use crate::seal::MasterKeys;
 use crate::session::in_ms;
 use crate::transaction::{Transaction, commit};
 use crate::{Store, StoreError};
+
+/// The advisory lock of imports.
+const ONE_BY_ONE: i64 = 0x7265_6669_6c6c_0002;
 
 /// Why a file was not imported; nothing of it was.
 #[derive(Debug, thiserror::Error)]
@@ -87,14 +89,10 @@ async fn import(
     file: &CatalogueFile,
     master: &MasterKeys,
 ) -> Result<Imported, ImportError> {
-    // Imports come one after another.
-    let version =
-        "UPDATE platform SET catalogue_version = catalogue_version + 1 RETURNING catalogue_version";
-    let version = tx
-        .query_one(version, &[])
+    // Imports come one after another, and keep nobody else: what others wait for is set at the end.
+    tx.execute("SELECT pg_advisory_xact_lock($1)", &[&ONE_BY_ONE])
         .await
-        .map_err(StoreError::from)?
-        .get(0);
+        .map_err(StoreError::from)?;
     for merchant in &file.merchant {
         let sql = "INSERT INTO merchants (merchant_id, name) VALUES ($1, $2)
                    ON CONFLICT (merchant_id) DO UPDATE SET name = excluded.name";
@@ -103,9 +101,8 @@ async fn import(
         })
         .await?;
     }
-    let mut deposits = 0;
     for business in &file.business {
-        deposits += usize::from(import_business(tx, business, master).await?);
+        import_business(tx, business, master).await?;
     }
     for product in &file.product {
         import_product(tx, product).await?;
@@ -167,15 +164,21 @@ async fn import(
             keys::import_platform_key(tx, &key.id, text, times, master).await?;
         }
     }
-    Ok(Imported { version, deposits })
+    let deposits = shared_rows::set(tx, file).await?;
+    let version =
+        "UPDATE platform SET catalogue_version = catalogue_version + 1 RETURNING catalogue_version";
+    let version = tx.query_one(version, &[]).await.map_err(StoreError::from)?;
+    Ok(Imported {
+        version: version.get(0),
+        deposits,
+    })
 }
 
-/// Returns whether the opening deposit was booked.
 async fn import_business(
     tx: &Transaction<'_>,
     business: &BusinessEntry,
     master: &MasterKeys,
-) -> Result<bool, ImportError> {
+) -> Result<(), ImportError> {
     let id = business.id.as_str();
     let at = || format!("business {}", business.id);
     let allowed = |kind: KeyKind| business.sign_types.iter().any(|name| name == kind.name());
@@ -239,27 +242,7 @@ async fn import_business(
         ];
         run(tx, sql, &values, at).await?;
     }
-    let sql = "INSERT INTO balances (business_id, credit_line) VALUES ($1, $2)
-               ON CONFLICT (business_id) DO UPDATE SET credit_line = excluded.credit_line";
-    run(tx, sql, &[&id, &business.credit_line.units()], at).await?;
-    if business.opening_deposit.units() == 0 {
-        return Ok(false);
-    }
-    let sql = "WITH deposit AS (
-                   INSERT INTO ledger (business_id, posting_ref, step, kind, prepaid_delta, held_delta, note)
-                   VALUES ($1, $2, 0, 'deposit', $3, 0, 'opening deposit')
-                   ON CONFLICT DO NOTHING RETURNING business_id, prepaid_delta
-               )
-               UPDATE balances b SET prepaid = prepaid + prepaid_delta FROM deposit d WHERE b.business_id = d.business_id";
-    // The nil number, because no order and no other deposit can have it: booked once for ever.
-    let booked = run(
-        tx,
-        sql,
-        &[&id, &Uuid::nil(), &business.opening_deposit.units()],
-        at,
-    )
-    .await?;
-    Ok(booked == 1)
+    Ok(())
 }
 
 async fn import_product(tx: &Transaction<'_>, product: &ProductEntry) -> Result<(), ImportError> {
@@ -293,11 +276,6 @@ async fn import_product(tx: &Transaction<'_>, product: &ProductEntry) -> Result<
         at,
     )
     .await?;
-    if let Some(stock) = product.stock {
-        let sql = "INSERT INTO stock (product_code, units_left) VALUES ($1, $2)
-                   ON CONFLICT (product_code) DO UPDATE SET units_left = excluded.units_left";
-        run(tx, sql, &[&code, &i64::from(stock)], at).await?;
-    }
     Ok(())
 }
 
