@@ -1,5 +1,6 @@
 //! One queue over one channel: deliveries out, settlements back.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,12 +29,21 @@ use crate::topology;
 
 /// How long a message that could not be put aside waits before it goes back to its queue.
 const PARK_AGAIN: Duration = Duration::from_secs(1);
+/// How long a queue that the broker refuses waits for the next try.
+const REFUSED_AGAIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Intake {
     pub(super) link: Arc<Link>,
     pub(super) settings: Settings,
     pub(super) publisher: PublisherHandle,
     pub(super) subscription: Subscription,
+}
+
+/// A subscription that stands.
+struct Begun {
+    channel: Channel,
+    tag: ShortString,
+    messages: lapin::Consumer,
 }
 
 /// A message being put aside: its tag, and what became of it.
@@ -44,32 +54,20 @@ impl Intake {
     pub(super) async fn run(self, shutdown: CancellationToken) -> Result<(), LinkError> {
         let within = self.settings.answer_timeout;
         let queue = &self.subscription.queue;
-        let channel = self.link.channel(within).await?;
-        answered(
-            within,
-            "declare a queue",
-            topology::declare(&channel, queue),
-        )
-        .await?;
-        let qos = channel.basic_qos(self.subscription.prefetch, BasicQosOptions::default());
-        answered(within, "set the prefetch", qos).await?;
-        let tag = ShortString::from(format!(
-            "{}-{}",
-            self.settings.role,
-            uuid::Uuid::now_v7().simple()
-        ));
-        let consume = channel.basic_consume(
-            queue.short(),
-            tag.clone(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        );
-        let mut messages = answered(within, "consume", consume).await?;
+        let Some(Begun {
+            channel,
+            tag,
+            mut messages,
+        }) = self.begin(&shutdown).await?
+        else {
+            return Ok(());
+        };
         let meters = ConsumeMeters::of(queue);
         let (settled, mut settlements) =
             mpsc::channel(usize::from(self.subscription.prefetch).max(1) * 2);
         let mut book = AckBook::default();
         let mut parking = Parking::new();
+        let mut waiting = VecDeque::new();
         let mut stop_by: Option<Instant> = None;
         loop {
             let stopping = stop_by.is_some();
@@ -96,14 +94,23 @@ impl Intake {
                     self.flush(&channel, &mut book, &meters).await?;
                     false
                 }
+                place = self.subscription.deliveries.reserve(), if !waiting.is_empty() => {
+                    if let (Ok(place), Some(delivery)) = (place, waiting.pop_front()) {
+                        place.send(delivery);
+                    }
+                    false
+                }
                 message = messages.next(), if !stopping => {
                     let message = message
                         .ok_or(LinkError::Ended("the broker ended the consumer"))?
                         .map_err(|source| LinkError::Amqp { doing: "consume", source })?;
-                    self.hand_out(message, &settled, &mut book, &mut parking, &meters)
+                    let delivery = self.read(message, &settled, &mut book, &mut parking, &meters);
+                    waiting.extend(delivery.and_then(|delivery| self.hand_out(delivery, &waiting)));
+                    false
                 }
             };
             if stop_wanted {
+                waiting.clear();
                 stop_by = Some(Instant::now() + self.settings.settle_grace);
                 let cancel = channel.basic_cancel(tag.clone(), BasicCancelOptions::default());
                 answered(within, "cancel a consumer", cancel).await?;
@@ -119,42 +126,90 @@ impl Intake {
         answered(within, "close a channel", bye).await
     }
 
-    /// Hands one message out, or puts it aside. Returns whether nobody takes deliveries any more.
-    fn hand_out(
+    /// Subscribes. A queue that the broker refuses keeps the others' messages from nobody: it alone is tried again. `None`: nobody wants
+    /// it any more.
+    async fn begin(&self, shutdown: &CancellationToken) -> Result<Option<Begun>, LinkError> {
+        loop {
+            match self.subscribe().await {
+                Err(LinkError::Amqp { doing, source }) if source.is_amqp_soft_error() => {
+                    let queue = &self.subscription.queue;
+                    tracing::error!(%queue, doing, error = %source, "the broker refuses the queue, nothing is taken from it");
+                }
+                begun => return begun.map(Some),
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(None),
+                () = self.subscription.deliveries.closed() => return Ok(None),
+                () = tokio::time::sleep(REFUSED_AGAIN) => {}
+            }
+        }
+    }
+
+    async fn subscribe(&self) -> Result<Begun, LinkError> {
+        let within = self.settings.answer_timeout;
+        let queue = &self.subscription.queue;
+        let channel = self.link.channel(within).await?;
+        let declaring = topology::declare(&channel, queue);
+        answered(within, "declare a queue", declaring).await?;
+        let qos = channel.basic_qos(self.subscription.prefetch, BasicQosOptions::default());
+        answered(within, "set the prefetch", qos).await?;
+        let name = uuid::Uuid::now_v7().simple();
+        let tag = ShortString::from(format!("{}-{name}", self.settings.role));
+        let consume = channel.basic_consume(
+            queue.short(),
+            tag.clone(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        );
+        let messages = answered(within, "consume", consume).await?;
+        Ok(Begun {
+            channel,
+            tag,
+            messages,
+        })
+    }
+
+    /// Returns it where there is no place for it yet: after a reconnect those that the old connection handed out have it still. Given back
+    /// at once, it would come again at once.
+    fn hand_out(&self, delivery: Delivery, waiting: &VecDeque<Delivery>) -> Option<Delivery> {
+        if !waiting.is_empty() {
+            return Some(delivery);
+        }
+        match self.subscription.deliveries.try_send(delivery) {
+            Ok(()) => None,
+            Err(TrySendError::Full(delivery) | TrySendError::Closed(delivery)) => Some(delivery),
+        }
+    }
+
+    /// What is to be handed out; what cannot be read is put aside.
+    fn read(
         &self,
         message: Message,
         settled: &mpsc::Sender<(u64, Settlement)>,
         book: &mut AckBook,
         parking: &mut Parking,
         meters: &ConsumeMeters,
-    ) -> bool {
+    ) -> Option<Delivery> {
         book.delivered(message.delivery_tag);
         meters.consumed.increment(1);
         if message.redelivered {
             meters.redelivered.increment(1);
         }
         match hint::decode(&message.data) {
-            Ok(key) => {
-                let delivery = Delivery {
-                    key,
-                    trace: hint::trace_of(&message.properties),
-                    redelivered: message.redelivered,
-                    tag: message.delivery_tag,
-                    settled: Some(settled.clone()),
-                };
-                // There is a place for each message that the broker may hand out; dropped it goes back to its queue.
-                matches!(
-                    self.subscription.deliveries.try_send(delivery),
-                    Err(TrySendError::Closed(_))
-                )
-            }
+            Ok(key) => Some(Delivery {
+                key,
+                trace: hint::trace_of(&message.properties),
+                redelivered: message.redelivered,
+                tag: message.delivery_tag,
+                settled: Some(settled.clone()),
+            }),
             Err(fault) => {
                 let queue = self.subscription.queue.clone();
                 tracing::error!(%queue, %fault, "a message cannot be decoded and is put aside");
                 meters::parked(&queue, &fault);
                 let parked = Parked::new(message.data, &message.properties, queue, fault);
                 parking.push(park(self.publisher.clone(), parked, message.delivery_tag).boxed());
-                false
+                None
             }
         }
     }

@@ -129,10 +129,21 @@ pub(crate) async fn a_queue_of_other_properties_and_a_lost_queue_are_errors_of_t
         "{refused:?}"
     );
     let good = lane("mobile");
+    // Nor does the consumer lose what it has.
+    let mut deliveries = process.take(&good, 10).await;
+    let _refused = process.take(&classic, 10).await;
     until("the publisher to go on", async || {
         process.publisher.publish(&good, keys(1)).await.is_ok()
     })
     .await;
+    let delivery = next(&mut deliveries).await;
+    assert!(!delivery.redelivered(), "on the first connection");
+    delivery.ack();
+    process.publisher.publish(&good, keys(1)).await.unwrap();
+    let delivery = next(&mut deliveries).await;
+    assert!(!delivery.redelivered(), "which still stands");
+    delivery.ack();
+    drop(deliveries);
     let name = ShortString::from(good.as_str());
     channel
         .queue_delete(name, QueueDeleteOptions::default())
