@@ -56,14 +56,15 @@ impl Dispatch {
     }
 
     /// Claims what may be worked on and starts its calls. Messages of orders that need no call are acknowledged here; those of the
-    /// others travel with their calls. While the database is away the work waits; at shutdown it goes back to the queue.
+    /// others travel with their calls. While the database is away the work waits; at shutdown it goes back to the queue. Returns how many
+    /// orders it claimed or changed.
     pub(crate) async fn work_on(
         &self,
         desk: &Desk,
         work: Vec<Work>,
         mut reserved: Reserved,
         shutdown: &CancellationToken,
-    ) {
+    ) -> usize {
         let keys: Vec<OrderKey> = work.iter().map(|w| w.key.clone()).collect();
         let room = Room {
             suppliers: reserved
@@ -77,8 +78,9 @@ impl Dispatch {
             for delivery in work.into_iter().filter_map(|w| w.delivery) {
                 delivery.requeue();
             }
-            return;
+            return 0;
         };
+        let worked_on = claims.claimed.len() + claims.moved.len();
         self.announcer.announce(&claims.moved);
         let mut deliveries: HashMap<OrderKey, Vec<Delivery>> = HashMap::new();
         let mut traces: HashMap<OrderKey, TraceParent> = HashMap::new();
@@ -106,6 +108,7 @@ impl Dispatch {
         for delivery in deliveries.into_values().flatten() {
             delivery.ack();
         }
+        worked_on
     }
 
     async fn claim(

@@ -102,10 +102,12 @@ impl DueLoop {
         // What finds no room would only be put off.
         due.truncate(room.max(LEAST));
         let more = room > 0 && (all == self.claim_size || due.len() < all);
-        self.dispatch
+        let worked_on = self
+            .dispatch
             .work_on(&desk, work(due), reserved, shutdown)
             .await;
-        more
+        // Where somebody keeps all of them locked, looking on at once would find the same.
+        more && worked_on > 0
     }
 
     /// Room at the suppliers that the lane's orders go to first, if `patient` in line with its fresh orders but not for longer than one
