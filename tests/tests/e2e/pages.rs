@@ -44,7 +44,7 @@ async fn no_index_holds_what_changes_and_updates_stay_on_their_page() {
         )
         .await;
         // Not all: a page whose rows are changed again before anybody could clear it is full. One such index, and it is none.
-        assert!(hot * 5 >= updates * 4, "{parent}: {hot} of {updates}");
+        assert!(hot * 2 >= updates, "{parent}: {hot} of {updates}");
     }
     scene.end().await;
 }
