@@ -18,6 +18,7 @@ use crate::names::{OpenAddresses, Unresolved};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Shorter than most servers keep an idle connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Why there is no HTTP client.
 #[derive(Debug, thiserror::Error)]
 pub enum NoClient {

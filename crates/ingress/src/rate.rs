@@ -61,6 +61,21 @@ impl RateLimits {
         share: Share,
         now: Instant,
     ) -> Result<(), Duration> {
+        self.move_to(business, share, |used_until| next(used_until, share, now))
+    }
+
+    /// Takes a share, whatever is left.
+    pub(crate) fn charge(&self, business: &BusinessId, share: Share, now: Instant) {
+        let whatever_is_left = |used_until| Ok(used(used_until, now) + share.takes);
+        let _ = self.move_to(business, share, whatever_is_left);
+    }
+
+    fn move_to(
+        &self,
+        business: &BusinessId,
+        share: Share,
+        next: impl FnOnce(Option<Instant>) -> Result<Instant, Duration>,
+    ) -> Result<(), Duration> {
         let per_second = share.per_second;
         if per_second == 0 {
             return Ok(());
@@ -69,23 +84,9 @@ impl RateLimits {
         let sent = accounts
             .get(business)
             .filter(|s| s.per_second == per_second);
-        let until = next(sent.map(|sent| sent.until), share, now)?;
+        let until = next(sent.map(|sent| sent.until))?;
         accounts.insert(business.clone(), Sent { until, per_second });
         Ok(())
-    }
-
-    /// Takes a share, whatever is left.
-    pub(crate) fn charge(&self, business: &BusinessId, share: Share, now: Instant) {
-        let per_second = share.per_second;
-        if per_second == 0 {
-            return;
-        }
-        let mut accounts = self.accounts();
-        let sent = accounts
-            .get(business)
-            .filter(|s| s.per_second == per_second);
-        let until = sent.map_or(now, |sent| sent.until.max(now)) + share.takes;
-        accounts.insert(business.clone(), Sent { until, per_second });
     }
 
     /// Gives back what was taken and not used.
@@ -105,11 +106,16 @@ impl RateLimits {
     }
 }
 
+/// Until when the rate is used up, now at the earliest.
+fn used(until: Option<Instant>, now: Instant) -> Instant {
+    until.map_or(now, |until| until.max(now))
+}
+
 /// Until when the rate is used up after this share; `Err`: after how long it may come. What takes longer than the burst, a large batch,
 /// may come as soon as the whole burst is there: it must come at once or never.
 fn next(used_until: Option<Instant>, share: Share, now: Instant) -> Result<Instant, Duration> {
     let Share { takes, burst, .. } = share;
-    let used = used_until.map_or(now, |until| until.max(now));
+    let used = used(used_until, now);
     let wait = (used + takes.min(burst)).saturating_duration_since(now + burst);
     if wait.is_zero() {
         Ok(used + takes)

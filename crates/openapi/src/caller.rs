@@ -23,11 +23,11 @@ pub fn address_of<'h>(
     }
     let values: Vec<&[u8]> = forwarded.into_iter().collect();
     // From the end, where the proxies write; how much a caller has written before does not matter.
-    let mut hops = values.iter().rev().flat_map(|value| {
+    let hops = values.iter().rev().flat_map(|value| {
         let text = std::str::from_utf8(value).unwrap_or_default();
         text.rsplit(',').map(str::trim)
     });
-    for hop in hops.by_ref().take(MOST_HOPS) {
+    for hop in hops.take(MOST_HOPS) {
         match hop.parse::<IpAddr>().map(|a| a.to_canonical()) {
             Ok(address) if is_in(address, trusted) => {}
             Ok(address) => return address,

@@ -115,18 +115,8 @@ fn ask_in_doubt(life: &Life, world: &World<'_>) -> Decision {
 /// No attempt may charge: take the next way, wait for one, or give up.
 fn open(life: &Life, world: &World<'_>) -> Decision {
     let mut change = life.unchanged();
-    if life.may_be_charged_after_all() {
-        change.finish(
-            OrderState::Failed,
-            Some("a supplier reported an end after it had refused the order".into()),
-        );
-        return change.into();
-    }
-    if life.waited_out(world) && life.was_not_sent() {
-        change.finish(
-            OrderState::Failed,
-            Some("no supplier could be reached".into()),
-        );
+    if let Some(why) = life.asks_nobody_more(world) {
+        change.finish(OrderState::Failed, Some(why.into()));
         return change.into();
     }
     match life.next_way(world) {
@@ -263,6 +253,19 @@ pub fn adjustment(price: Money, paid: Money, delivered: bool) -> Money {
     Money::from_units(paid.units() - owed.units())
 }
 
+impl Attempt {
+    /// Its call was never sent.
+    fn was_not_sent(&self) -> bool {
+        self.last_verdict == Some(Verdict::NotSent.number())
+    }
+
+    /// Its supplier had refused, and says now that it has charged, or charged something else.
+    fn may_be_charged_after_all(&self) -> bool {
+        let told = self.last_verdict;
+        !self.state.is_live() && matches!(told, Some(Verdict::SUCCEEDED | Verdict::DISCREPANT))
+    }
+}
+
 impl Life {
     fn attempt(&self, no: AttemptNo) -> Option<&Attempt> {
         self.attempts.iter().find(|a| a.no == no)
@@ -274,40 +277,36 @@ impl Life {
 
     /// The ways whose suppliers have not refused the order. A call that was never sent is no refusal.
     fn untried<'a>(&'a self, world: &'a World<'_>) -> impl Iterator<Item = &'a Way> {
-        let not_sent = Some(Verdict::NotSent.number());
-        let sent = self.attempts.iter().filter(|a| a.last_verdict != not_sent);
+        let sent = self.attempts.iter().filter(|a| !a.was_not_sent());
         let spent = sent.count() >= MAX_SENT || self.attempts.len() >= MAX_ATTEMPTS;
         world.ways.iter().filter(move |way| {
             !spent
                 && !self
                     .attempts
                     .iter()
-                    .any(|a| a.supplier == way.supplier && a.last_verdict != not_sent)
+                    .any(|a| a.supplier == way.supplier && !a.was_not_sent())
         })
     }
 
     /// The first that is open, of those that could not be reached least often: who cannot be reached keeps nobody from the next one.
     fn next_way<'a>(&'a self, world: &'a World<'_>) -> Option<&'a Way> {
-        let not_sent = |way: &&Way| {
+        let unreached = |way: &&Way| {
             let at_it = self.attempts.iter().filter(|a| a.supplier == way.supplier);
             at_it.count()
         };
         self.untried(world)
             .filter(|way| way.is_open)
-            .min_by_key(not_sent)
+            .min_by_key(unreached)
     }
 
-    /// The last call was never sent.
-    fn was_not_sent(&self) -> bool {
-        let last = self.attempts.last();
-        last.is_some_and(|a| a.last_verdict == Some(Verdict::NotSent.number()))
-    }
-
-    /// A supplier that had refused says that it has charged, or charged something else: no other may be asked, and a person sees what is right.
-    fn may_be_charged_after_all(&self) -> bool {
-        let told = |attempt: &Attempt| attempt.last_verdict;
-        let mut closed = self.attempts.iter().filter(|a| !a.state.is_live());
-        closed.any(|a| matches!(told(a), Some(Verdict::SUCCEEDED | Verdict::DISCREPANT)))
+    /// Why no supplier is asked any more, whatever way is open.
+    fn asks_nobody_more(&self, world: &World<'_>) -> Option<&'static str> {
+        // A person sees what is right: another supplier might charge once more.
+        if self.attempts.iter().any(Attempt::may_be_charged_after_all) {
+            return Some("a supplier reported an end after it had refused the order");
+        }
+        let last_not_sent = self.attempts.last().is_some_and(Attempt::was_not_sent);
+        (last_not_sent && self.waited_out(world)).then_some("no supplier could be reached")
     }
 
     /// A way may open again, or the first one be added to the catalogue.
