@@ -7,18 +7,19 @@ mod named;
 mod pages;
 mod tap;
 mod tools;
+mod trade;
 
-use simulator::{Item, MerchantClient};
+use simulator::Item;
 
 use crate::harness::console::Person;
 use crate::harness::ground::Ground;
-use crate::harness::merchant::{BUSINESS, MERCHANT};
 use crate::harness::outside::{HARBOR_KEY, MERCHANT_MD5_KEY, Outside, SWIFT_KEY, get};
 use crate::harness::program::Program;
 use crate::harness::{Merchant, Platform, Scene, until};
 use fleet::Role;
 use named::{Named, named};
 use tap::Tap;
+use trade::trade;
 
 /// Of an operator.
 const PASSWORD: &str = "canary-horse-battery";
@@ -76,77 +77,6 @@ fn key_lines(pem: &str) -> Vec<String> {
 fn password(url: &str) -> String {
     let url = reqwest::Url::parse(url).unwrap();
     url.password().expect("a server with a password").to_owned()
-}
-
-/// Orders of every kind, and requests that are refused.
-async fn trade(scene: &mut Scene, run: &str) {
-    scene.merchant.order(&format!("{run}-plain"), 10).await;
-    // Failed, found by query, not accepted, not answered, charged in part, pushed three times.
-    let accounts = [
-        "19900000100",
-        "19900000401",
-        "19900000900",
-        "19900000500",
-        "19900001200",
-        "19900001500",
-    ];
-    let items = accounts.iter().enumerate();
-    let items: Vec<Item> = items
-        .map(|(n, account)| Item::new(format!("{run}-magic-{n}"), *account))
-        .collect();
-    scene
-        .merchant
-        .order_items(&format!("{run}-magic"), "MOBILE50", &items)
-        .await;
-    let card = if run == "text" { FUEL_CARD } else { OTHER_CARD };
-    let mut fuel = Item::new(format!("{run}-fuel"), card);
-    fuel.attach = Some(format!(r#"{{"holder":"{HOLDER}","phone":"{PHONE}"}}"#));
-    scene
-        .merchant
-        .order_items(&format!("{run}-fuel"), "FUEL100", &[fuel])
-        .await;
-    let client = &scene.merchant.client;
-    let signed = client.sign(b"{}");
-    let wrong = client
-        .post_signed("/v1/openapi/order/info", &signed, b"{ }")
-        .await
-        .unwrap();
-    assert_eq!(wrong.status, 2);
-    // Bodies that cannot be taken, with an account in them.
-    for body in [
-        format!(
-            r#"{{"merchantId":"{MERCHANT}","itemList":[{{"account":"{PHONE}","account":"{PHONE}"}}]}}"#
-        ),
-        format!(r#"{{"merchantId":"{MERCHANT}","businessId":"{BUSINESS}","account":"{PHONE}","#),
-        format!(r#"{{"bizCode":"{HOLDER}","account":"{PHONE}"}}"#),
-    ] {
-        for path in ["order/batch", "order/info"] {
-            let path = format!("/v1/openapi/{path}");
-            assert_ne!(
-                client.post(&path, body.as_bytes()).await.unwrap().status,
-                0,
-                "{body}"
-            );
-        }
-    }
-    let bad = [Item::new(format!("{run}-bad"), format!("{PHONE}0"))];
-    let refused = client
-        .batch(&format!("{run}-bad"), "MOBILE50", None, &bad)
-        .await
-        .unwrap();
-    assert_ne!(refused.status, 0);
-    let old =
-        MerchantClient::md5(&scene.platform.openapi, MERCHANT, "old", MERCHANT_MD5_KEY).unwrap();
-    let items = [Item::new(format!("{run}-old"), "13700417283")];
-    let taken = old
-        .batch(&format!("{run}-old"), "MOBILE50", None, &items)
-        .await
-        .unwrap();
-    assert_eq!(taken.status, 0, "{}", taken.body);
-    scene
-        .merchant
-        .ordered
-        .extend(items.map(|i| (i.biz_code, i.account)));
 }
 
 /// An order that its supplier works on for ever, so that a person has to decide in the end; returns the page that it stands on before.

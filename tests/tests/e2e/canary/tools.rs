@@ -95,9 +95,10 @@ const TOOLS: [(&str, &str); 72] = [
         "callback resend --business shop --batch text-plain --per-second 1 --as clerk",
         "will be sent again",
     ),
+    // At once, before it has sent all.
+    ("callback pause {job} --as clerk", "is paused"),
     ("callback jobs", "asked for by clerk"),
     ("callback jobs --json", "clerk"),
-    ("callback pause {job} --as clerk", "is paused"),
     ("callback resume {job} --as clerk --json", "running"),
     ("callback cancel {job} --as clerk", "is cancelled"),
     // Ten tries take too long: nothing was given up.
