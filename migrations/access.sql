@@ -25,7 +25,7 @@ INSERT INTO access (object, who, may) VALUES
     ('prices', 'catalog', 'INSERT, UPDATE'),
     ('suppliers', 'all', 'SELECT (supplier_id, adapter, base_url, push_base_url, enabled, card)'),
     ('suppliers', 'ingress, fulfillment, catalog', 'SELECT (credentials)'),
-    ('suppliers', 'catalog', 'INSERT, UPDATE'),
+    ('suppliers', 'catalog', 'SELECT (account), INSERT, UPDATE'),
     ('routes', 'all', 'SELECT'),
     ('routes', 'catalog', 'INSERT, UPDATE'),
     ('platform', 'all', 'SELECT'),

@@ -17,7 +17,7 @@ mod embedded {
 const LOCK: i64 = 0x5245_4649_4c4c;
 /// The schema that this program works with, and every newer one: a migration leaves what the program before it uses
 /// (`migrations/README.md`). Raised when a statement needs something of a newer migration.
-pub const SCHEMA_NEEDED: i32 = 19;
+pub const SCHEMA_NEEDED: i32 = 20;
 /// The rights of each role, carried out after the migrations.
 const ACCESS: &str = include_str!("../../../migrations/access.sql");
 /// Whom it names that is no user of this server.

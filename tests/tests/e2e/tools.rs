@@ -111,6 +111,44 @@ async fn a_catalogue_with_a_fault_is_refused_whole_and_the_fault_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whom_we_are_at_a_supplier_is_fixed_and_its_keys_are_not() {
+    let scene = Scene::start().await;
+    let file = scene.platform.folder.join("supplier.toml");
+    let import = |id: &str, adapter: &str, credentials: &str| {
+        let text = format!(
+            "[[supplier]]\nid = \"{id}\"\nadapter = \"{adapter}\"\nbase_url = \"http://127.0.0.1:9\"\nresubmit = \"query\"\n\
+             [supplier.credentials]\n{credentials}"
+        );
+        std::fs::write(&file, text).unwrap();
+        let output = scene
+            .platform
+            .tool(&["catalog", "import", file.to_str().unwrap()]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        output.status.success().then_some(()).ok_or(said)
+    };
+    let names = "business_id = \"b\"\nmerchant_id = \"m\"\nmd5_key = \"k1\"\n";
+    import("forms", "form_md5", "userid = \"1\"\napikey = \"k1\"\n").unwrap();
+    import("forms", "form_md5", "userid = \"1\"\napikey = \"k2\"\n").unwrap();
+    import("like-us", "openapi", names).unwrap();
+    import("like-us", "openapi", &names.replace("k1", "k2")).unwrap();
+    let version = "SELECT catalogue_version FROM platform";
+    let before = scene.ground.ask(version).await;
+    for (id, adapter, credentials) in [
+        ("forms", "form_md5", "userid = \"2\"\napikey = \"k2\"\n"),
+        ("forms", "openapi", names),
+        ("like-us", "openapi", &names.replace("\"b\"", "\"c\"")),
+        ("like-us", "openapi", &names.replace("\"m\"", "\"n\"")),
+    ] {
+        let said = import(id, adapter, credentials).unwrap_err();
+        let told = format!("supplier {id}: adapter, userid, business_id, merchant_id are fixed");
+        assert!(said.contains(&told), "{credentials}: {said}");
+    }
+    assert_eq!(scene.ground.ask(version).await, before);
+    import("forms-2", "form_md5", "userid = \"2\"\napikey = \"k2\"\n").unwrap();
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn settings_that_cannot_work_are_named_and_no_secret_is_shown() {
     let ground = Ground::shared().await;
     for (name, value, words) in [

@@ -219,6 +219,20 @@ pub struct SupplierEntry {
     pub credentials: Credentials,
 }
 
+impl SupplierEntry {
+    /// Credentials that are names. The others are keys, which may be changed at any time.
+    pub const NAMES: [&'static str; 3] = ["userid", "business_id", "merchant_id"];
+
+    /// Whom we are at the supplier: its numbers of orders are that account's.
+    pub fn account(&self) -> Vec<&str> {
+        let names = Self::NAMES.iter().map(|name| self.credentials.0.get(*name));
+        let names = names.map(|name| name.map_or("", String::as_str));
+        std::iter::once(self.adapter.as_str())
+            .chain(names)
+            .collect()
+    }
+}
+
 /// Secrets: never shown.
 pub struct Credentials(pub HashMap<String, String>);
 

@@ -1,5 +1,7 @@
 //! Puts a catalogue file into the database: all of it or nothing, then the version moves and every process reads it anew.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use domain::SupplierId;
 use domain::catalogue::KeyKind;
 use domain::catalogue_file::{
     BusinessEntry, CatalogueFile, FileFault, ProductEntry, SupplierEntry,
@@ -27,6 +29,10 @@ pub enum ImportError {
     /// An entry names what neither the file nor the database has.
     #[error("the file names something that does not exist: {0}")]
     Unknown(String),
+    /// A supplier's id has come to mean another account there. Its numbers of orders would mean nothing to that one, and an order that waits
+    /// for an answer would be charged again.
+    #[error("supplier {0}: adapter, {names} are fixed, for its orders are asked after there; another account is a supplier of its own", names = SupplierEntry::NAMES.join(", "))]
+    OtherAccount(SupplierId),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -284,16 +290,18 @@ async fn import_supplier(
     supplier: &SupplierEntry,
     master: &MasterKeys,
 ) -> Result<(), ImportError> {
-    let sql = "INSERT INTO suppliers (supplier_id, adapter, base_url, push_base_url, enabled, card, credentials)
+    let sql = "INSERT INTO suppliers (supplier_id, adapter, base_url, push_base_url, enabled, card, credentials, account)
                VALUES ($1, $2, $3, $4, $5, $6::text::jsonb,
-                       CASE WHEN $7::text LIKE 'sealed:%' THEN to_jsonb($7::text) ELSE $7::text::jsonb END)
+                       CASE WHEN $7::text LIKE 'sealed:%' THEN to_jsonb($7::text) ELSE $7::text::jsonb END, $8)
                ON CONFLICT (supplier_id) DO UPDATE
                SET adapter = excluded.adapter, base_url = excluded.base_url, push_base_url = excluded.push_base_url,
-                   enabled = excluded.enabled, card = excluded.card, credentials = excluded.credentials";
+                   enabled = excluded.enabled, card = excluded.card, credentials = excluded.credentials, account = excluded.account
+               WHERE coalesce(suppliers.account, excluded.account) = excluded.account";
     let card = text_of(&supplier.card)?;
     let place = secrets::of_supplier(supplier.id.as_str());
     let credentials = master.seal(&place, &text_of(&supplier.credentials.0)?)?;
-    run(
+    let account = digest(&SHA256, text_of(&supplier.account())?.as_bytes());
+    let written = run(
         tx,
         sql,
         &[
@@ -304,10 +312,14 @@ async fn import_supplier(
             &supplier.enabled,
             &card,
             &credentials,
+            &account.as_ref(),
         ],
         || format!("supplier {}", supplier.id),
     )
     .await?;
+    if written == 0 {
+        return Err(ImportError::OtherAccount(supplier.id.clone()));
+    }
     Ok(())
 }
 
