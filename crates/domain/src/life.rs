@@ -101,6 +101,12 @@ pub enum Event {
         /// What it means.
         verdict: Verdict,
     },
+    /// What the claim of `epoch` heard, a refusal ([`Verdict::refuses_a_call`]), cannot be recorded yet: its lease begins anew. No other
+    /// lease does, for its end says when its question was asked.
+    HeldUp {
+        /// The claim that made the call.
+        epoch: Epoch,
+    },
     /// The supplier called us; its signature is checked.
     Push {
         /// The attempt.

@@ -44,6 +44,12 @@ impl Verdict {
     /// The number of an end that is another one than was asked for.
     pub const DISCREPANT: i16 = 6;
 
+    /// A call's own word that it formed nothing. Of no other call: it counts only as long as the claim that made it is in force, and no
+    /// later question brings it to light.
+    pub const fn refuses_a_call(&self, source: Source) -> bool {
+        matches!(source, Source::Submit) && matches!(self, Self::Rejected { .. } | Self::NotSent)
+    }
+
     /// The number that the evidence keeps.
     pub const fn number(&self) -> i16 {
         match self {

@@ -1,9 +1,11 @@
 //! What was heard of orders whose rows somebody keeps locked: it waits here until they are free, and nobody else's waits with it.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::BusinessId;
+use domain::life::LEASE;
 use store::life::Locking;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -14,6 +16,8 @@ use crate::recorder::{Heard, Pen};
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long one account's lock is waited for, before it is another's turn.
 const AT_THE_LOCK: Duration = Duration::from_secs(8);
+/// How often the claims are kept in force of which a refusal waits here.
+const KEPT_EVERY: Duration = Duration::from_secs(LEASE.as_secs() / 6);
 /// What may wait here. Beyond that an answer is given up: the lease of its claim brings the order back, and its supplier is asked.
 const MOST: usize = 5_000;
 
@@ -24,6 +28,7 @@ pub(crate) struct HeldUp {
     /// The accounts that have a line, each once: whose turn it is.
     turns: VecDeque<BusinessId>,
     next_try: Instant,
+    keep_at: Instant,
     /// One session waits at a lock for all, so that the server's list of those who wait shows people that somebody keeps it.
     at_the_lock: Option<AbortOnDropHandle<()>>,
 }
@@ -35,6 +40,7 @@ impl HeldUp {
             lines: HashMap::new(),
             turns: VecDeque::new(),
             next_try: Instant::now(),
+            keep_at: Instant::now(),
             at_the_lock: None,
         }
     }
@@ -99,6 +105,24 @@ impl HeldUp {
         if !moved {
             self.next_try = Instant::now() + PAUSE;
             self.stand_at_a_lock();
+        }
+        if self.keep_at <= Instant::now() {
+            self.keep_refusals().await;
+            self.keep_at = Instant::now() + KEPT_EVERY;
+        }
+    }
+
+    /// An order whose refusal waits here is not sent again by others meanwhile.
+    async fn keep_refusals(&self) {
+        let refusals = self.lines.values().flatten().filter(|heard| {
+            let evidence = &heard.outcome.evidence;
+            evidence.verdict.refuses_a_call(evidence.source)
+        });
+        let claims = refusals.map(|heard| (heard.outcome.key.clone(), heard.outcome.epoch));
+        let catalogue = Arc::clone(&self.pen.desk.borrow().catalogue);
+        let kept = self.pen.store.hold_up(claims.collect(), &catalogue).await;
+        if let Err(error) = kept {
+            tracing::warn!(%error, "claims of refusals that wait may end before those are recorded");
         }
     }
 

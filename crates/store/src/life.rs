@@ -170,6 +170,27 @@ impl Store {
             .await
     }
 
+    /// The leases of these claims begin anew, as far as they are in force and nobody works on their orders: what was heard of them, a
+    /// refusal, cannot be recorded yet.
+    pub async fn hold_up(
+        &self,
+        claims: Vec<(OrderKey, Epoch)>,
+        catalogue: &Catalogue,
+    ) -> Result<(), StoreError> {
+        let happenings = claims
+            .into_iter()
+            .map(|(key, epoch)| Happening {
+                key,
+                event: Event::HeldUp { epoch },
+                evidence: None,
+                note: None,
+            })
+            .collect();
+        let act = Act::of("hold up", Locking::Skip);
+        let done = self.happen(act, happenings, catalogue, Room::default());
+        done.await.map(drop)
+    }
+
     /// A set may name an order twice (an answer and a push): each round takes one happening per order, in their order.
     async fn happen_in_rounds(
         &self,

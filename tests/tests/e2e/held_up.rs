@@ -6,7 +6,7 @@ use simulator::Item;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
-use crate::harness::merchant::MERCHANT;
+use crate::harness::merchant::{BUSINESS, MERCHANT};
 use crate::harness::{Merchant, Scene, until};
 
 /// What the forgotten session calls itself.
@@ -18,6 +18,8 @@ const KEPT: usize = 6;
 const BY_QUESTION: &str = "199000004";
 const BY_PUSH: &str = "199000002";
 const FAILS: &str = "199000003";
+/// Its supplier does not accept it.
+const REFUSED: &str = "199000009";
 
 /// Whoever looks at balances and does not end the transaction.
 struct Forgotten {
@@ -242,5 +244,40 @@ async fn a_report_that_somebody_keeps_locked_stops_nobody_elses_record() {
         .merchant
         .ordered
         .push(("locked".into(), "13800000001".into()));
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_refusal_cannot_be_recorded_is_not_sent_again() {
+    let scene = Scene::start().await;
+    let lane = |does: &str| {
+        let done = scene.platform.tool(&["lane", does, "wallet", "--as", "li"]);
+        assert!(done.status.success(), "{done:?}");
+    };
+    lane("pause");
+    let mut refused = [item("refused", REFUSED, 1)];
+    refused[0].spec = Some("10.00".into());
+    let mut merchant = merchant(&scene, BUSINESS);
+    merchant.order_items("refused", "WALLET", &refused).await;
+    let mine = format!("SELECT held FROM balances WHERE business_id = '{BUSINESS}' FOR UPDATE");
+    let forgotten = Forgotten::looks_at(&scene, &mine).await;
+    lane("resume");
+    logged(&scene, "an end that waits", |log| {
+        log.contains("is heard of its orders waits")
+    })
+    .await;
+    // Three times its claim is about to end.
+    for _ in 0..3 {
+        let ends = "WITH soon AS (UPDATE timers SET due_at = now() + interval '30 s' WHERE kind = 1 RETURNING 1) SELECT count(*) FROM soon";
+        assert_eq!(scene.ground.ask(ends).await, "1");
+        let kept =
+            "SELECT count(*) FROM timers WHERE kind = 1 AND due_at > now() + interval '45 s'";
+        let is_kept = async || (scene.ground.ask(kept).await == "1").then_some(());
+        until("its claim in force", is_kept, || scene.platform.log_tail()).await;
+    }
+    forgotten.ends().await;
+    merchant.wait_for_all_reports(&scene.outside).await;
+    let calls = "SELECT string_agg(calls || ' ' || state, ',') FROM attempts";
+    assert_eq!(scene.ground.ask(calls).await, "1 4");
     scene.end().await;
 }

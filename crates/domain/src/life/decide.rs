@@ -12,6 +12,7 @@
 //!  not found             live                              proof only by the card, after the call's deadline; else later
 //!  unknown               live                              by the card, as for a claim, later
 //!  discrepant            live                              doubt
+//!  held up               live, leased                      a new lease, while a refusal cannot be recorded
 //!  claim                 live, in doubt                    asked now and then, where the supplier can be; it stays in doubt
 //!  any                   closed, or order final            evidence; a contradiction opens a discrepancy, never a flip
 //!  operator              live, in doubt                    charged or closed for good
@@ -24,7 +25,7 @@ mod heard;
 
 use std::time::Duration;
 
-use self::heard::{answer, next_look_in_doubt, push};
+use self::heard::{answer, held_up, next_look_in_doubt, push};
 use super::{
     Attempt, AttemptChange, Call, Change, Decision, Doubt, Event, Ignored, LEASE, Life, Wait, Way,
     World,
@@ -70,6 +71,7 @@ pub fn decide(life: &Life, event: &Event, world: &World<'_>) -> Decision {
             source,
             verdict,
         } => answer(life, *epoch, *attempt, *source, verdict, world),
+        Event::HeldUp { epoch } => held_up(life, *epoch, world),
         Event::Push { attempt, verdict } => push(life, *attempt, verdict, world),
         Event::Operator { charged, reason } => operator(life, *charged, reason),
         Event::Cancel => cancel(life),

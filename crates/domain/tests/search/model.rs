@@ -190,6 +190,8 @@ pub(crate) enum Step {
     Ask(usize),
     GiveUp(usize),
     Record(usize),
+    /// What it has heard cannot be recorded yet.
+    HoldUp(usize),
     Crash(usize),
     /// A submit arrives, and what the supplier does with it. Its answer is lost where the worker has given up.
     Arrive(usize, Said),
@@ -287,7 +289,12 @@ impl Model {
                     steps.push(Step::Ask(w));
                 }
                 Worker::Claimed { .. } | Worker::Waiting { .. } => {}
-                Worker::Heard { .. } => steps.push(Step::Record(w)),
+                Worker::Heard { submit, said, .. } => {
+                    steps.push(Step::Record(w));
+                    if self.keeps_its_lease(*submit, *said) {
+                        steps.push(Step::HoldUp(w));
+                    }
+                }
             }
             if !matches!(worker, Worker::Heard { .. }) {
                 steps.push(Step::GiveUp(w));
@@ -346,6 +353,12 @@ impl Model {
             steps.push(Step::Cancel);
         }
         steps
+    }
+
+    /// By design only what refuses a call.
+    fn keeps_its_lease(&self, submit: bool, said: Said) -> bool {
+        said.verdict().refuses_a_call(source(submit))
+            || (self.wrong == Some(Wrong::HoldsUpQuestions) && said == Said::NotFound)
     }
 
     fn remembers(&self, s: &State, attempt: usize) -> bool {
@@ -408,14 +421,16 @@ impl Model {
                     let event = Event::Answer {
                         epoch: if in_force { CURRENT } else { OLD },
                         attempt: number(attempt),
-                        source: if submit {
-                            Source::Submit
-                        } else {
-                            Source::Query
-                        },
+                        source: source(submit),
                         verdict: self.heard(said),
                     };
                     self.happen(&mut s, &event)?;
+                }
+            }
+            Step::HoldUp(w) => {
+                if let Worker::Heard { current, .. } = s.workers[*w] {
+                    let epoch = if current { CURRENT } else { OLD };
+                    self.happen(&mut s, &Event::HeldUp { epoch })?;
                 }
             }
             Step::Crash(w) => s.workers[*w] = Worker::Idle,
@@ -753,6 +768,14 @@ fn way(n: usize) -> Way {
         supplier: SupplierId::new(n.to_string()),
         is_open: true,
         has_room: true,
+    }
+}
+
+fn source(submit: bool) -> Source {
+    if submit {
+        Source::Submit
+    } else {
+        Source::Query
     }
 }
 

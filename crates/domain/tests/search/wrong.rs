@@ -24,6 +24,8 @@ pub(crate) enum Wrong {
     NotFoundIsProofAtOnce,
     /// Takes "not found" as proof by the time at which it is recorded, not at which it was asked.
     NotFoundAgesWell,
+    /// Keeps the lease of a question whose answer cannot be recorded, and so forgets when it was asked.
+    HoldsUpQuestions,
     /// Believes a refusal although an earlier call of the same number may have arrived.
     ForgetsEarlierCalls,
     /// Lets the answer to an old claim speak.
@@ -45,7 +47,7 @@ pub(crate) enum Wrong {
 }
 
 impl Wrong {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::ResendsOnTimeout,
         Self::ResendsForEver,
         Self::TimeoutIsFailure,
@@ -55,6 +57,7 @@ impl Wrong {
         Self::ProcessingIsFailure,
         Self::NotFoundIsProofAtOnce,
         Self::NotFoundAgesWell,
+        Self::HoldsUpQuestions,
         Self::ForgetsEarlierCalls,
         Self::NoEpochCheck,
         Self::NoLiveAttemptIndex,

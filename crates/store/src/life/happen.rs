@@ -253,6 +253,7 @@ fn note_ignored(order: &Loaded, happening: &Happening, why: Ignored) {
         Event::Answer {
             attempt, verdict, ..
         } => ("answer", Some((attempt, verdict))),
+        Event::HeldUp { .. } => ("held up", None),
         Event::Push { attempt, verdict } => ("push", Some((attempt, verdict))),
         Event::Operator { .. } => ("operator", None),
         Event::Cancel => ("cancel", None),

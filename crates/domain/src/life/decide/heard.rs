@@ -38,6 +38,20 @@ pub(super) fn answer(
     heard(life, attempt, source, verdict, world)
 }
 
+/// Nobody else claims the order before its refusal is recorded: it would be sent once more, and no refusal would count from then on.
+pub(super) fn held_up(life: &Life, epoch: Epoch, world: &World<'_>) -> Decision {
+    if life.state.is_final() {
+        return Decision::Ignore(Ignored::Final);
+    }
+    if epoch != life.epoch || !matches!(life.wait, Wait::Lease(_)) {
+        return Decision::Ignore(Ignored::Stale);
+    }
+    let mut change = life.unchanged();
+    change.doubt = Doubt::Keep;
+    change.wait = Wait::Lease(world.now.after(LEASE));
+    change.into()
+}
+
 pub(super) fn push(life: &Life, no: AttemptNo, verdict: &Verdict, world: &World<'_>) -> Decision {
     let Some(attempt) = life.attempt(no) else {
         return Decision::Ignore(Ignored::NoAttempt);
@@ -90,11 +104,11 @@ fn heard(
             move_on(life, &mut change, reason, world);
         }
         // After an earlier submit of the same number, a refusal speaks for this call only, not for the earlier one.
-        Verdict::Rejected { reason } if source == Source::Submit && attempt.calls <= 1 => {
+        Verdict::Rejected { reason } if verdict.refuses_a_call(source) && attempt.calls <= 1 => {
             change.attempt = set(AttemptState::NotCharged);
             move_on(life, &mut change, reason, world);
         }
-        Verdict::NotSent if source == Source::Submit && attempt.calls <= 1 => {
+        Verdict::NotSent if verdict.refuses_a_call(source) && attempt.calls <= 1 => {
             let wait = quarter(world.now.since(life.created_at), UNSENT_WAIT);
             change.attempt = set(AttemptState::NotCharged);
             change.wait = Wait::Check(world.now.after(wait));
