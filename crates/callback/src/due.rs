@@ -128,9 +128,9 @@ impl DueLoop {
         };
         let errand = Errand::Deliver(Line::First);
         let Sent { found, .. } = self.sender.send(wanted, errand).await?;
-        let asked: usize = picks.iter().map(|p| p.most).sum();
-        if found == asked {
-            for pick in &picks {
+        // Where as many were found as were asked for, there may be more.
+        for pick in &picks {
+            if found.get(&pick.endpoint).copied().unwrap_or_default() >= pick.most {
                 self.sender.slots.overflows(&pick.endpoint);
             }
         }

@@ -1,5 +1,6 @@
 //! Reports on their way: claimed in sets, signed, sent side by side, and handed to the recorder.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -46,10 +47,10 @@ pub(crate) enum Errand {
 }
 
 /// What became of reports that were wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Sent {
-    /// So many could have been sent.
-    pub(crate) found: usize,
+    /// So many could have been sent, to which endpoint.
+    pub(crate) found: HashMap<Endpoint, usize>,
     /// So many of them found a slot.
     pub(crate) sent: usize,
 }
@@ -61,7 +62,7 @@ impl Sender {
         keys: &[OrderKey],
     ) -> Result<Option<Duration>, StoreError> {
         let errand = Errand::Deliver(Line::First);
-        let (claimed, _) = self.claim(Wanted::Named(keys), errand).await?;
+        let claimed = self.claim(Wanted::Named(keys), errand, |_| {}).await?;
         let late: Vec<_> = claimed
             .iter()
             .map(|(report, _)| report)
@@ -83,30 +84,57 @@ impl Sender {
         wanted: Wanted<'_>,
         errand: Errand,
     ) -> Result<Sent, StoreError> {
-        let (claimed, found) = self.claim(wanted, errand).await?;
+        let mut found: HashMap<Endpoint, usize> = HashMap::new();
+        let claimed = self
+            .claim(wanted, errand, |endpoint| {
+                *found.entry(endpoint.clone()).or_default() += 1;
+            })
+            .await?;
         let sent = claimed.len();
+        self.note_waiting(&found, &claimed, errand);
         self.start(claimed);
         Ok(Sent { found, sent })
     }
 
+    /// First tries that were found and got no slot were locked until now: whoever looked meanwhile has not seen them.
+    fn note_waiting(
+        &self,
+        found: &HashMap<Endpoint, usize>,
+        claimed: &[(ClaimedReport, Slot)],
+        errand: Errand,
+    ) {
+        if errand != Errand::Deliver(Line::First) {
+            return;
+        }
+        let mut waiting = found.clone();
+        for (report, _) in claimed {
+            if let Some(count) = waiting.get_mut(&report.endpoint) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        waiting.retain(|endpoint, count| *count > 0 && self.slots.is_open(endpoint));
+        for endpoint in waiting.keys() {
+            self.slots.overflows(endpoint);
+        }
+    }
+
+    /// `found` is told of each that could be sent.
     async fn claim(
         &self,
         wanted: Wanted<'_>,
         errand: Errand,
-    ) -> Result<(Vec<(ClaimedReport, Slot)>, usize), StoreError> {
-        let mut found = 0;
-        let claimed = self
-            .store
+        mut found: impl FnMut(&Endpoint) + Send,
+    ) -> Result<Vec<(ClaimedReport, Slot)>, StoreError> {
+        self.store
             .claim_reports(wanted, self.lease, |report| {
-                found += 1;
+                found(&report.endpoint);
                 let (business, endpoint) = (&report.key.business, &report.endpoint);
                 match errand {
                     Errand::Deliver(line) => self.slots.take(business, endpoint, line),
                     Errand::Probe => self.slots.take_probe(business, endpoint),
                 }
             })
-            .await?;
-        Ok((claimed, found))
+            .await
     }
 
     fn start(&self, claimed: Vec<(ClaimedReport, Slot)>) {

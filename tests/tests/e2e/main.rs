@@ -34,6 +34,7 @@ mod manifests;
 mod months;
 mod operators;
 mod ops_api;
+mod overflow;
 mod pages;
 mod parked;
 mod plans;
