@@ -12,6 +12,7 @@
 mod architecture;
 mod bad_days;
 mod behaviours;
+mod bench;
 mod bills;
 mod blocked_broker;
 mod broker;
