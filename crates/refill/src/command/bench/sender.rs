@@ -297,3 +297,73 @@ fn now_us() -> u64 {
         .unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::super::offer::Pace;
+    use super::*;
+
+    /// How long the door says nothing.
+    const STALL: Duration = Duration::from_millis(300);
+
+    /// Reads a request and accepts it.
+    async fn accept(mut connection: TcpStream) {
+        let mut heard = vec![];
+        // A body is one JSON object, and the only one in the request.
+        while !heard.ends_with(b"}") {
+            if connection.read_buf(&mut heard).await.unwrap() == 0 {
+                return;
+            }
+        }
+        let body = r#"{"status":0,"message":"ok"}"#;
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+        let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        connection.write_all(answer.as_bytes()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_his_turn_behind_a_stall_has_waited_since_he_was_due() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let offer = Offer {
+            orders: 5,
+            sizes: vec![1],
+            pace: Pace::PerSecond {
+                rate: 1_000,
+                outstanding: 1,
+            },
+            refused: Refused::SentAgain,
+            product: "P",
+            shares: vec![1.0],
+            callback_urls: vec![],
+            signed_before: false,
+        };
+        let load = Load {
+            run: "run".into(),
+            clients: vec![MerchantClient::md5(&url, "m", "b", "key").unwrap()],
+            plan: offer.plan(),
+            signed: vec![],
+            offer: &offer,
+        };
+        let door = async {
+            let (first, _) = listener.accept().await.unwrap();
+            tokio::time::sleep(STALL).await;
+            accept(first).await;
+            loop {
+                accept(listener.accept().await.unwrap().0).await;
+            }
+        };
+        let sent = tokio::select! {
+            sent = load.send() => sent.unwrap(),
+            () = door => unreachable!("it accepts for ever"),
+        };
+        assert_eq!(sent.accepted.len(), 5);
+        // The last was due four milliseconds after the first.
+        let least = STALL.saturating_sub(Duration::from_millis(5));
+        let answered: Vec<_> = sent.accepted.iter().map(|a| a.answered).collect();
+        assert!(answered.iter().all(|a| *a >= least), "{answered:?}");
+    }
+}
