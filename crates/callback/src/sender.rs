@@ -1,6 +1,6 @@
 //! Reports on their way: claimed in sets, signed, sent side by side, and handed to the recorder.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -62,7 +62,7 @@ impl Sender {
         keys: &[OrderKey],
     ) -> Result<Option<Duration>, StoreError> {
         let errand = Errand::Deliver(Line::First);
-        let claimed = self.claim(Wanted::Named(keys), errand, |_| {}).await?;
+        let claimed = self.claim(Wanted::Named(keys), errand, |_, _| {}).await?;
         let late: Vec<_> = claimed
             .iter()
             .map(|(report, _)| report)
@@ -84,55 +84,45 @@ impl Sender {
         wanted: Wanted<'_>,
         errand: Errand,
     ) -> Result<Sent, StoreError> {
-        let mut found: HashMap<Endpoint, usize> = HashMap::new();
+        let (mut found, mut left) = (HashMap::new(), HashSet::new());
         let claimed = self
-            .claim(wanted, errand, |endpoint| {
-                *found.entry(endpoint.clone()).or_default() += 1;
+            .claim(wanted, errand, |endpoint, has_slot| {
+                match found.get_mut(endpoint) {
+                    Some(count) => *count += 1,
+                    None => drop(found.insert(endpoint.clone(), 1)),
+                }
+                if !has_slot && !left.contains(endpoint) {
+                    left.insert(endpoint.clone());
+                }
             })
             .await?;
+        if errand == Errand::Deliver(Line::First) {
+            // Until now they were locked: whoever looked meanwhile has not seen them.
+            for endpoint in left.iter().filter(|e| self.slots.is_open(e)) {
+                self.slots.overflows(endpoint);
+            }
+        }
         let sent = claimed.len();
-        self.note_waiting(&found, &claimed, errand);
         self.start(claimed);
         Ok(Sent { found, sent })
     }
 
-    /// First tries that were found and got no slot were locked until now: whoever looked meanwhile has not seen them.
-    fn note_waiting(
-        &self,
-        found: &HashMap<Endpoint, usize>,
-        claimed: &[(ClaimedReport, Slot)],
-        errand: Errand,
-    ) {
-        if errand != Errand::Deliver(Line::First) {
-            return;
-        }
-        let mut waiting = found.clone();
-        for (report, _) in claimed {
-            if let Some(count) = waiting.get_mut(&report.endpoint) {
-                *count = count.saturating_sub(1);
-            }
-        }
-        waiting.retain(|endpoint, count| *count > 0 && self.slots.is_open(endpoint));
-        for endpoint in waiting.keys() {
-            self.slots.overflows(endpoint);
-        }
-    }
-
-    /// `found` is told of each that could be sent.
+    /// `found` is told of each that could be sent, and whether there is a slot for it.
     async fn claim(
         &self,
         wanted: Wanted<'_>,
         errand: Errand,
-        mut found: impl FnMut(&Endpoint) + Send,
+        mut found: impl FnMut(&Endpoint, bool) + Send,
     ) -> Result<Vec<(ClaimedReport, Slot)>, StoreError> {
         self.store
             .claim_reports(wanted, self.lease, |report| {
-                found(&report.endpoint);
                 let (business, endpoint) = (&report.key.business, &report.endpoint);
-                match errand {
+                let slot = match errand {
                     Errand::Deliver(line) => self.slots.take(business, endpoint, line),
                     Errand::Probe => self.slots.take_probe(business, endpoint),
-                }
+                };
+                found(endpoint, slot.is_some());
+                slot
             })
             .await
     }

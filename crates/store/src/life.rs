@@ -127,12 +127,7 @@ impl Store {
         let unique: HashSet<&OrderKey> = keys.iter().collect();
         let happenings = unique
             .into_iter()
-            .map(|key| Happening {
-                key: key.clone(),
-                event: Event::Claim,
-                evidence: None,
-                note: None,
-            })
+            .map(|key| Happening::of(key.clone(), Event::Claim))
             .collect();
         let Done { claimed, moved, .. } = self
             .happen(
@@ -179,12 +174,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let happenings = claims
             .into_iter()
-            .map(|(key, epoch)| Happening {
-                key,
-                event: Event::HeldUp { epoch },
-                evidence: None,
-                note: None,
-            })
+            .map(|(key, epoch)| Happening::of(key, Event::HeldUp { epoch }))
             .collect();
         let act = Act::of("hold up", Locking::Skip);
         let done = self.happen(act, happenings, catalogue, Room::default());

@@ -24,6 +24,18 @@ pub(crate) struct Happening {
     pub(super) note: Option<String>,
 }
 
+impl Happening {
+    /// Without anything that is kept of it.
+    pub(super) const fn of(key: OrderKey, event: Event) -> Self {
+        Self {
+            key,
+            event,
+            evidence: None,
+            note: None,
+        }
+    }
+}
+
 /// How a set of happenings is worked on.
 #[derive(Clone, Copy)]
 pub(super) struct Act<'d> {
