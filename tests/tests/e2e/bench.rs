@@ -53,14 +53,13 @@ fn a_supplier_that_comes_back_gets_no_order_twice_and_each_in_the_end() {
         "2s",
     ]);
     assert!(number(&told, "orders") > 300.0, "{told}");
-    // Each was taken once or has failed; some of the fresh ones may have been taken before.
     let taken = number(&told, "submits") - number(&told, "submits_refused");
     let ended = taken + number(&told, "failed");
-    let (orders, before) = (
-        number(&told, "orders"),
-        number(&told["fresh_before"], "count"),
+    let orders = number(&told, "orders");
+    assert!(
+        (ended - orders).abs() < 0.1,
+        "each is taken once or fails: {told}"
     );
-    assert!((orders..=orders + before).contains(&ended), "{told}");
     assert!(number(&told, "most_submits_per_second") <= 100.0, "{told}");
     assert!(number(&told["old_since_return"], "count") > 0.0);
 }

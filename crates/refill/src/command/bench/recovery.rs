@@ -55,8 +55,7 @@ struct Recovery {
     orders: u32,
     /// Of them, so many came to nothing.
     failed: u64,
-    /// From its fall on; the other calls from its return on.
-    all_submits: u64,
+    /// Since its return; while it is down it takes no submits.
     calls: Calls,
     most_submits_a_second: u64,
     /// Submits and queries.
@@ -111,13 +110,13 @@ async fn recover(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Res
     let before = delivered(stage, &sent, 1).await?.all;
 
     let failed_before = stage.received.summary().failed;
-    let submits_before = submits(&supplier.calls().await?);
     supplier.control(&json!({ "down": true })).await?;
     let backlog = Offer {
         sizes: vec![OLD_BATCH],
         ..measured_offer(stage, flags.backlog)
     };
     let old = sender::send(stage, url, &backlog).await?;
+    let asked_before = supplier.calls().await?;
     let wait_ms = u64::try_from(flags.longest_wait.as_millis())?;
     supplier
         .control(
@@ -130,12 +129,7 @@ async fn recover(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Res
     let of_fresh = delivered(stage, &sent, 1).await?;
     let of_old = delivered(stage, &old, 1).await?;
 
-    let calls = supplier.calls().await?;
-    let all_submits = submits(&calls) - submits_before;
-    let since: Vec<Calls> = calls
-        .into_iter()
-        .filter(|calls| calls.second >= back.as_secs())
-        .collect();
+    let since = supplier.calls_since(&asked_before).await?;
     let mut sum = Calls::default();
     for second in &since {
         sum.submits += second.submits;
@@ -150,11 +144,10 @@ async fn recover(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Res
         before,
         fresh: of_fresh.all,
         old: since_return(stage, &old, back_us)?,
-        first_call_after_s: taken.map(|calls| calls.second - back.as_secs()),
+        first_call_after_s: taken.map(|calls| calls.second.saturating_sub(back.as_secs())),
         drained_after: Duration::from_micros(last_us.saturating_sub(back_us)),
         orders: old.orders() + sent.orders(),
         failed: stage.received.summary().failed - failed_before,
-        all_submits,
         calls: sum,
         most_submits_a_second: most(&since, |calls| calls.submits),
         most_calls_a_second: most(&since, |calls| calls.submits + calls.queries),
@@ -163,10 +156,6 @@ async fn recover(stage: &Stage<'_>, roles: &Roles, flags: &Flags) -> anyhow::Res
 
 fn most(calls: &[Calls], of: fn(&Calls) -> u64) -> u64 {
     calls.iter().map(of).max().unwrap_or(0)
-}
-
-fn submits(calls: &[Calls]) -> u64 {
-    calls.iter().map(|calls| calls.submits).sum()
 }
 
 /// How long after the supplier's return the orders were reported.
@@ -185,7 +174,7 @@ impl Recovery {
     /// Submits beyond the first of each order, as a part of those.
     fn retries(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "calls are far below 2^52")]
-        let submits = self.all_submits as f64;
+        let submits = self.calls.submits as f64;
         (submits / f64::from(self.orders.max(1)) - 1.0).max(0.0)
     }
 

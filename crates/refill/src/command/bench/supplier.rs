@@ -45,6 +45,20 @@ impl Supplier {
         Ok(serde_json::from_slice(&answer.bytes().await?)?)
     }
 
+    /// Second by second, without those of `before`, which may have been in a second that goes on.
+    pub(super) async fn calls_since(&self, before: &[Calls]) -> anyhow::Result<Vec<Calls>> {
+        let mut calls = self.calls().await?;
+        for then in before {
+            if let Some(now) = calls.iter_mut().find(|now| now.second == then.second) {
+                now.submits -= then.submits;
+                now.refused -= then.refused;
+                now.queries -= then.queries;
+            }
+        }
+        calls.retain(|now| now.submits + now.queries > 0);
+        Ok(calls)
+    }
+
     /// All submits and queries that have come to it.
     pub(super) async fn asked(&self) -> anyhow::Result<u64> {
         let calls = self.calls().await?;
