@@ -55,7 +55,6 @@ impl Supplier {
                 now.queries -= then.queries;
             }
         }
-        calls.retain(|now| now.submits + now.queries > 0);
         Ok(calls)
     }
 
