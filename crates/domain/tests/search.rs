@@ -8,15 +8,23 @@
 
 #[path = "search/model.rs"]
 mod model;
+#[path = "search/promises.rs"]
+mod promises;
 #[path = "search/simulation.rs"]
 mod simulation;
+#[path = "search/state.rs"]
+mod state;
+#[path = "search/steps.rs"]
+mod steps;
 #[path = "search/wrong.rs"]
 mod wrong;
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
-use model::{Bounds, Model, State, Step};
+use model::{Bounds, Model};
+use state::State;
+use steps::Step;
 use wrong::Wrong;
 
 const KINDS: [&str; 3] = ["idempotent", "query", "never"];

@@ -376,5 +376,4 @@ impl Change {
 }
 
 #[cfg(test)]
-#[path = "decide_tests.rs"]
 mod tests;

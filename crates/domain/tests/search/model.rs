@@ -3,25 +3,21 @@
 
 use std::time::Duration;
 
-use domain::card::{Resubmit, SupplierCard};
+use domain::card::SupplierCard;
 use domain::life::{
-    Attempt, AttemptChange, Call, Change, Decision, Doubt, Event, LEASE, Life, Posting, Wait, Way,
-    World, decide,
+    AttemptChange, Call, Change, Decision, Doubt, Event, LEASE, Life, Posting, Wait, Way, World,
+    decide,
 };
-use domain::{AttemptNo, AttemptState, Epoch, OrderState, Source, SupplierId, UnixMs, Verdict};
+use domain::{AttemptNo, AttemptState, OrderState, UnixMs, Verdict};
 
+use super::state::{CURRENT, OLD, Order, Request, Said, State, Truth, Try, Worker, asked, way};
+use super::steps::{Step, source};
 use super::wrong::Wrong;
 
 /// One step of the clock: a lease, and the drain of the network.
 pub(crate) const TICK: i64 = 60_000;
 /// Leases that a request may still be on its way after its own has ended.
 const DRAIN_TICKS: i64 = 1;
-/// How long an idempotent supplier remembers a number, from when it formed the order.
-const MEMORY_TICKS: i64 = 4;
-const WORKERS: usize = 2;
-/// All that matters of an epoch is whether it is still the order's.
-const CURRENT: Epoch = Epoch(7);
-const OLD: Epoch = Epoch(6);
 
 /// How far a search looks.
 #[derive(Clone, Copy, Debug)]
@@ -34,180 +30,9 @@ pub(crate) struct Bounds {
     pub ticks: i64,
 }
 
-/// The order and all that is known of it anywhere.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct State {
-    pub tick: i64,
-    pub order: Order,
-    /// Claims so far.
-    pub claims: u8,
-    pub workers: [Worker; WORKERS],
-    pub network: Vec<Request>,
-    /// What the suppliers did, by attempt.
-    pub truths: Vec<Truth>,
-    /// Postings so far.
-    pub settled: u8,
-    pub released: u8,
-    /// Contradictions that were put before a person.
-    pub discrepancies: u8,
-}
-
-/// `Life`, in a form that can be kept in a set.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Order {
-    pub state: OrderState,
-    pub wait: (u8, i64),
-    pub in_doubt: bool,
-    pub attempts: Vec<Try>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Try {
-    pub supplier: usize,
-    pub state: AttemptState,
-    pub first_call_at: i64,
-    pub last_call_at: i64,
-    pub calls: i16,
-    pub last_verdict: Option<i16>,
-}
-
-/// One process, as far as this order goes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Worker {
-    Idle,
-    /// Its claim is committed, its call not made.
-    Claimed {
-        current: bool,
-        tick: i64,
-        submit: bool,
-        attempt: usize,
-    },
-    /// Its submit is on its way, or has arrived.
-    Waiting {
-        current: bool,
-        tick: i64,
-        attempt: usize,
-    },
-    /// It has heard something and not recorded it.
-    Heard {
-        current: bool,
-        submit: bool,
-        attempt: usize,
-        said: Said,
-    },
-}
-
-impl Worker {
-    /// It hears nothing, or never asked.
-    fn given_up(&self) -> Self {
-        match *self {
-            Self::Claimed {
-                current,
-                submit,
-                attempt,
-                ..
-            } => Self::Heard {
-                current,
-                submit,
-                attempt,
-                said: if submit { Said::NotSent } else { Said::Unknown },
-            },
-            Self::Waiting {
-                current, attempt, ..
-            } => Self::Heard {
-                current,
-                submit: true,
-                attempt,
-                said: Said::Unknown,
-            },
-            ref other => other.clone(),
-        }
-    }
-
-    /// Another claim or answer has been written since its own.
-    fn overtaken(&mut self) {
-        match self {
-            Self::Idle => {}
-            Self::Claimed { current, .. }
-            | Self::Waiting { current, .. }
-            | Self::Heard { current, .. } => *current = false,
-        }
-    }
-}
-
-/// A verdict, without its words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Said {
-    Succeeded,
-    Failed,
-    Rejected,
-    Accepted,
-    Processing,
-    NotFound,
-    NotSent,
-    Unknown,
-}
-
-impl Said {
-    pub(crate) fn verdict(self) -> Verdict {
-        let reason = "…".to_owned();
-        match self {
-            Self::Succeeded => Verdict::Succeeded { voucher: None },
-            Self::Failed => Verdict::Failed { reason },
-            Self::Rejected => Verdict::Rejected { reason },
-            Self::Accepted => Verdict::Accepted,
-            Self::Processing => Verdict::Processing,
-            Self::NotFound => Verdict::NotFound,
-            Self::NotSent => Verdict::NotSent,
-            Self::Unknown => Verdict::Unknown { reason },
-        }
-    }
-}
-
-/// A submit on its way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Request {
-    pub attempt: usize,
-    /// When it was claimed; it arrives within its lease and the drain, or never.
-    pub tick: i64,
-}
-
-/// What a supplier really did for one attempt.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Truth {
-    pub formed_at: Option<i64>,
-    pub end: Option<bool>,
-    pub charges: u8,
-}
-
-/// One thing that may happen next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    Tick,
-    Claim(usize),
-    Send(usize),
-    /// The supplier answers a query. An answer that is lost is a worker that gives up.
-    Ask(usize),
-    GiveUp(usize),
-    Record(usize),
-    /// What it has heard cannot be recorded yet.
-    HoldUp(usize),
-    Crash(usize),
-    /// A submit arrives, and what the supplier does with it. Its answer is lost where the worker has given up.
-    Arrive(usize, Said),
-    End(usize, bool),
-    Push(usize),
-    Operator(usize),
-    Cancel,
-    /// Only for liars: a push that says so, signed by the supplier.
-    Lie(usize, Said),
-    /// Only where signatures are not checked: a push from anybody.
-    Forge(usize, Said),
-}
-
 pub(crate) struct Model {
     /// What the suppliers really keep to.
-    cards: Vec<SupplierCard>,
+    pub cards: Vec<SupplierCard>,
     /// What the platform believes that they keep to.
     believed: Vec<SupplierCard>,
     ways: Vec<Way>,
@@ -261,110 +86,6 @@ impl Model {
             released: 0,
             discrepancies: 0,
         }
-    }
-
-    /// Everything that may happen in a state.
-    pub(crate) fn steps(&self, s: &State) -> Vec<Step> {
-        let mut steps = vec![];
-        if s.tick < self.bounds.ticks {
-            steps.push(Step::Tick);
-        }
-        for (w, worker) in s.workers.iter().enumerate() {
-            match worker {
-                Worker::Idle => {
-                    if s.claims < self.bounds.claims && !s.order.state.is_final() {
-                        steps.push(Step::Claim(w));
-                    }
-                    continue;
-                }
-                // A call must begin in the tick of its claim; it fits into the lease then.
-                Worker::Claimed {
-                    tick, submit: true, ..
-                } if *tick == s.tick => steps.push(Step::Send(w)),
-                Worker::Claimed {
-                    tick,
-                    submit: false,
-                    ..
-                } if *tick == s.tick => {
-                    steps.push(Step::Ask(w));
-                }
-                Worker::Claimed { .. } | Worker::Waiting { .. } => {}
-                Worker::Heard { submit, said, .. } => {
-                    steps.push(Step::Record(w));
-                    if self.keeps_its_lease(*submit, *said) {
-                        steps.push(Step::HoldUp(w));
-                    }
-                }
-            }
-            if !matches!(worker, Worker::Heard { .. }) {
-                steps.push(Step::GiveUp(w));
-            }
-            steps.push(Step::Crash(w));
-        }
-        for (n, request) in s.network.iter().enumerate() {
-            if n > 0 && s.network[n - 1] == *request {
-                continue;
-            }
-            let formed = s.truths[request.attempt].formed_at.is_some();
-            let news: &[Said] = if formed && self.remembers(s, request.attempt) {
-                &[Said::Unknown]
-            } else {
-                &[
-                    Said::Rejected,
-                    Said::Accepted,
-                    Said::Succeeded,
-                    Said::Failed,
-                ]
-            };
-            for said in news {
-                steps.push(Step::Arrive(n, *said));
-            }
-        }
-        for (a, truth) in s.truths.iter().enumerate() {
-            if truth.formed_at.is_some() && truth.end.is_none() {
-                steps.extend([Step::End(a, true), Step::End(a, false)]);
-            }
-            if truth.end.is_some() {
-                steps.push(Step::Push(a));
-            }
-            if self.liars {
-                steps.extend([Step::Lie(a, Said::Succeeded), Step::Lie(a, Said::Failed)]);
-            }
-            if self.wrong == Some(Wrong::PushOfAnybody) {
-                steps.extend([
-                    Step::Forge(a, Said::Succeeded),
-                    Step::Forge(a, Said::Failed),
-                ]);
-            }
-        }
-        if s.order.in_doubt && s.network.is_empty() {
-            let live = s.order.attempts.iter().position(|a| a.state.is_live());
-            if let Some(a) = live
-                && (s.truths[a].formed_at.is_none() || s.truths[a].end.is_some())
-                && !s
-                    .workers
-                    .iter()
-                    .any(|w| matches!(w, Worker::Claimed { submit: true, .. }))
-            {
-                steps.push(Step::Operator(a));
-            }
-        }
-        if s.order.state == OrderState::Stored || self.wrong == Some(Wrong::CancelAtAnyTime) {
-            steps.push(Step::Cancel);
-        }
-        steps
-    }
-
-    /// By design only what refuses a call.
-    fn keeps_its_lease(&self, submit: bool, said: Said) -> bool {
-        said.verdict().refuses_a_call(source(submit))
-            || (self.wrong == Some(Wrong::HoldsUpQuestions) && said == Said::NotFound)
-    }
-
-    fn remembers(&self, s: &State, attempt: usize) -> bool {
-        let card = &self.cards[s.order.attempts[attempt].supplier];
-        let formed = s.truths[attempt].formed_at.unwrap_or(s.tick);
-        card.resubmit == Resubmit::Idempotent && s.tick < formed + MEMORY_TICKS
     }
 
     /// Takes a step. The error says which promise it broke.
@@ -656,126 +377,6 @@ impl Model {
             AttemptChange::Note { no } => s.order.attempts[index(*no)].last_verdict = verdict,
         }
         Ok(())
-    }
-
-    /// What may never happen.
-    fn check(&self, before: &State, s: &State) -> Result<(), String> {
-        let broken = |promise: &str| Err(promise.to_owned());
-        let charges: u8 = s.truths.iter().map(|t| t.charges).sum();
-        let order = &s.order;
-        if before.order.state.is_final() && order.state != before.order.state {
-            return broken("a final state was flipped");
-        }
-        if s.settled + s.released > 1 {
-            return broken("an order was posted twice");
-        }
-        if order.attempts.iter().filter(|a| a.state.is_live()).count() > 1 {
-            return broken("two attempts are live");
-        }
-        let posted = match order.state {
-            OrderState::Succeeded => (1, 0),
-            OrderState::Failed | OrderState::Cancelled => (0, 1),
-            OrderState::Stored | OrderState::Processing => (0, 0),
-        };
-        if (s.settled, s.released) != posted {
-            return broken("the money does not follow the state");
-        }
-        if !order.state.is_final() && !order.in_doubt && order.wait.0 == 3 {
-            return broken("an order stands still, and nobody is told");
-        }
-        if order.state.is_final() && order.in_doubt {
-            let cleared = order.attempts.iter().all(|a| !a.state.is_live());
-            if !cleared {
-                return broken("a final order keeps a live attempt");
-            }
-        }
-        if self.liars {
-            let told = |said: i16| order.attempts.iter().any(|a| a.last_verdict == Some(said));
-            if order.state == OrderState::Failed && told(0) && s.discrepancies == 0 {
-                return broken("a charge after a failure was swept under the carpet");
-            }
-            return Ok(());
-        }
-        if charges > 1 {
-            return broken("an account was charged twice");
-        }
-        match order.state {
-            OrderState::Succeeded if charges == 0 => broken("success without a charge"),
-            OrderState::Failed | OrderState::Cancelled if charges > 0 => {
-                broken("charged, and reported as not charged")
-            }
-            OrderState::Failed | OrderState::Cancelled
-                if s.truths
-                    .iter()
-                    .any(|t| t.formed_at.is_some() && t.end.is_none()) =>
-            {
-                broken("reported as not charged while a supplier is still at it")
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Truth {
-    fn finish(&mut self, charged: bool) {
-        self.end = Some(charged);
-        self.charges += u8::from(charged);
-    }
-}
-
-/// What a supplier says when asked.
-fn asked(truth: &Truth) -> Said {
-    match (truth.formed_at, truth.end) {
-        (None, _) => Said::NotFound,
-        (Some(_), None) => Said::Processing,
-        (Some(_), Some(true)) => Said::Succeeded,
-        (Some(_), Some(false)) => Said::Failed,
-    }
-}
-
-impl Order {
-    fn life(&self) -> Life {
-        let at = UnixMs(self.wait.1);
-        Life {
-            state: self.state,
-            epoch: CURRENT,
-            created_at: UnixMs(0),
-            wait: match self.wait.0 {
-                0 => Wait::Hint(at),
-                1 => Wait::Lease(at),
-                2 => Wait::Check(at),
-                _ => Wait::Nothing,
-            },
-            in_doubt: self.in_doubt,
-            attempts: (1..)
-                .zip(&self.attempts)
-                .map(|(no, a)| Attempt {
-                    no: AttemptNo(no),
-                    supplier: way(a.supplier).supplier,
-                    state: a.state,
-                    first_call_at: UnixMs(a.first_call_at),
-                    last_call_at: UnixMs(a.last_call_at),
-                    calls: a.calls,
-                    last_verdict: a.last_verdict,
-                })
-                .collect(),
-        }
-    }
-}
-
-fn way(n: usize) -> Way {
-    Way {
-        supplier: SupplierId::new(n.to_string()),
-        is_open: true,
-        has_room: true,
-    }
-}
-
-fn source(submit: bool) -> Source {
-    if submit {
-        Source::Submit
-    } else {
-        Source::Query
     }
 }
 
