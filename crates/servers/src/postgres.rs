@@ -124,6 +124,8 @@ impl Postgres {
                 "-E",
                 "UTF8",
                 "--locale=C.UTF-8",
+                // Keys are compared as bytes; their order does not change with the system's libraries.
+                "--lc-collate=C",
                 "--no-sync",
             ])
             .arg(format!("--pwfile={}", password_file.display()));

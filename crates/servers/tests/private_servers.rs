@@ -61,6 +61,10 @@ async fn both_keep_their_data_when_they_are_killed_and_started_again() {
     let vhost = servers.create_vhost("kept").await.unwrap();
     assert!(vhost.ends_with("/kept"));
     ask(&url, "CREATE TABLE t AS SELECT 42 AS n").await;
+    // By the order of bytes, as everywhere: in a language's order "a" would come before "B".
+    assert_eq!(ask(&url, "SELECT 'B' < 'a'").await, "t");
+    let order = "SELECT datcollate FROM pg_database WHERE datname = 'kept'";
+    assert_eq!(ask(&url, order).await, "C");
     let before = servers.pids();
     assert_eq!(before.len(), 2);
     servers.postgres().unwrap().kill().await.unwrap();
