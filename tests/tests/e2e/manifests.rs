@@ -103,9 +103,7 @@ fn what_the_base_sets_every_overlay_sets() {
 /// A language's order would be another one with the next version of the image's libraries, and the indexes over keys would be wrong.
 #[test]
 fn text_is_ordered_as_bytes_wherever_a_database_is_made() {
-    let text = std::fs::read_to_string(root().join("deploy/compose.yaml")).unwrap();
-    let compose: Value = serde_saphyr::from_str(&text).unwrap();
-    let made = &compose["services"]["postgres"]["environment"]["POSTGRES_INITDB_ARGS"];
+    let made = &compose::said()["services"]["postgres"]["environment"]["POSTGRES_INITDB_ARGS"];
     assert_eq!(*made, "--encoding=UTF8 --lc-collate=C --lc-ctype=C.UTF-8");
     for (overlay, objects) in overlays() {
         let clusters = of_kind(&objects, "Cluster");

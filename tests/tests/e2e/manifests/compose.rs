@@ -18,10 +18,15 @@ fn default_of(value: &str) -> &str {
     default
 }
 
+/// What the file says.
+pub(super) fn said() -> Value {
+    let text = std::fs::read_to_string(root().join("deploy/compose.yaml")).unwrap();
+    serde_saphyr::from_str(&text).unwrap()
+}
+
 #[test]
 fn the_binary_understands_what_compose_says() {
-    let text = std::fs::read_to_string(root().join("deploy/compose.yaml")).unwrap();
-    let compose: Value = serde_saphyr::from_str(&text).unwrap();
+    let compose = said();
     let made = secrets(&[]);
     let mut roles = BTreeSet::new();
     for (name, service) in compose["services"].as_object().unwrap() {
